@@ -1,0 +1,75 @@
+import { hash, randomFillSync } from "node:crypto";
+import type { Clock } from "./clock.ts";
+
+/** Makes message ids. */
+export interface Ids {
+  /** A new UUIDv7: ordered by time, unique in the world. */
+  next(): string;
+}
+
+const POOL_BYTES = 8192;
+const RANDOM_BYTES_PER_ID = 10;
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Ids from the clock and the machine's secure chance; ids of one millisecond are ordered by a counter. */
+export function uuidv7Ids(clock: Clock): Ids {
+  const pool = Buffer.allocUnsafe(POOL_BYTES);
+  let used = POOL_BYTES;
+  let lastMs = 0;
+  let counter = 0;
+  return {
+    next() {
+      if (used + RANDOM_BYTES_PER_ID > POOL_BYTES) {
+        randomFillSync(pool);
+        used = 0;
+      }
+      const nowMs = clock.now();
+      if (nowMs > lastMs) {
+        lastMs = nowMs;
+        counter = pool[used]! & 0x7f; // starts low, so that it seldom overflows within a millisecond
+      } else if (++counter > 0xfff) {
+        lastMs++; // borrowed from the future: keeps the order
+        counter = 0;
+      }
+      const bytes = pool.subarray(used, (used += RANDOM_BYTES_PER_ID));
+      return uuidText(lastMs, 0x7000 | counter, 0x8000 | ((bytes[1]! & 0x3f) << 8) | bytes[2]!, hex(bytes, 3, 9));
+    },
+  };
+}
+
+/** Ids that repeat themselves: counted up, on a clock. For tests and the simulator. */
+export function countedIds(clock: Clock, stem = 0): Ids {
+  let count = 0;
+  return { next: () => uuidText(clock.now(), 0x7000, 0x8000 | (stem & 0x3fff), (++count).toString(16).padStart(12, "0")) };
+}
+
+/**
+ * The id of a message that a handler sends: the same whenever the same run is repeated.
+ *
+ * A hash of the parts, behind the time prefix of the cause, so that indexes over ids stay local.
+ */
+export function derivedId(causeId: string, ...parts: readonly (string | number)[]): string {
+  const digest = hash("sha256", [causeId, ...parts].join("\u0000"), "hex");
+  const time = /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(causeId) ? causeId.slice(0, 13) : `${digest.slice(40, 48)}-${digest.slice(48, 52)}`;
+  const variant = (0x8 | (Number.parseInt(digest[3]!, 16) & 0x3)).toString(16);
+  return `${time}-7${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(8, 20)}`;
+}
+
+/** The lane of a key: the same on every machine and in every release. FNV-1a over UTF-16 units, 32 bits. */
+export function laneOf(key: string, lanes: number): number {
+  let state = 0x811c9dc5;
+  for (let at = 0; at < key.length; at++) state = Math.imul(state ^ key.charCodeAt(at), 0x01000193);
+  state ^= state >>> 16; // FNV's low bits are weak on short keys
+  return (state >>> 0) % lanes;
+}
+
+function uuidText(ms: number, versionAndCounter: number, variant: number, tail: string): string {
+  const time = ms.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-${versionAndCounter.toString(16)}-${variant.toString(16)}-${tail}`;
+}
+
+function hex(bytes: Uint8Array, from: number, to: number): string {
+  let text = "";
+  for (let at = from; at < to; at++) text += HEX[bytes[at]!]!;
+  return text;
+}

@@ -1,0 +1,192 @@
+import type { Clock } from "../base/clock.ts";
+import type { Ids } from "../base/ids.ts";
+import type { Random } from "../base/random.ts";
+import type { AnyContract, InputOfContract, ReplyOf } from "../contracts/contract.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { Sql } from "../ports/sql.ts";
+import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, HeldMessage, Page, ProgressReport, Recurrence, RetentionPolicy, ScheduledMessage, Store } from "../ports/store.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { DestinationStatus, TopologyPlan, Transport } from "../ports/transport.ts";
+import type { SendOptions, Sent, When } from "../pipeline/context.ts";
+import type { Service } from "../pipeline/service.ts";
+
+/** What an app runs on. Presets such as `sqlite(file)` give these three. */
+export interface Infrastructure {
+  /** Carries commands. */
+  readonly commands: Transport;
+  /** Carries events. May be the same as for commands. */
+  readonly events: Transport;
+  /** A store for each service, or `"none"`: at least once, retries in place only; what needs a store is refused. */
+  readonly store: ((service: string) => Store) | "none";
+}
+
+/** What {@link createBus} takes. */
+export interface BusOptions extends Infrastructure {
+  readonly services: readonly Service[];
+  /** The services that this process runs. Default all. */
+  readonly run?: readonly string[];
+  /** Contracts that others handle, outside this app: commands to them need no owner here. */
+  readonly external?: readonly AnyContract[];
+  /** Lanes of each destination: how many instances of a service can share its keys. Default 8. Changing it later is a migration. */
+  readonly lanes?: number;
+  /** How long a stop waits for running handlers, in milliseconds. Default 8000. */
+  readonly drainMs?: number;
+  /** How long a send waits for its transport, in milliseconds. Default 60 000. */
+  readonly sendDeadlineMs?: number;
+  /** The largest body in bytes. Default 1 MiB. */
+  readonly maxBodyBytes?: number;
+  /** How long a subscription may have a backlog and no progress before health turns red, in milliseconds. Default 30 000. */
+  readonly stuckAfterMs?: number;
+  /** Default: inbox 7 days, effects 30 days, expired and unhandled 14 days, 1000 rows a batch. */
+  readonly retention?: Partial<RetentionPolicy>;
+  /** Who hears of dead letters, outages and stuck subscriptions. */
+  readonly alerts?: AlertOptions;
+  /** Default: JSON lines on stderr, from `warn` on. */
+  readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly ids?: Ids;
+}
+
+/** Something that a person should know. */
+export interface Alert {
+  readonly kind: "deadLetter" | "outage" | "outageOver" | "stuck" | "stuckOver" | "lanePaused" | "failed";
+  readonly service: string;
+  readonly text: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly contract?: string;
+  readonly code?: string;
+  readonly deadLetterId?: string;
+}
+
+/** Where alerts go. Neither holds up messages; a failing webhook is logged. */
+export interface AlertOptions {
+  readonly onAlert?: (alert: Alert) => unknown;
+  /** Gets each alert as a JSON POST, one at a time, 5 s each, tried three times. */
+  readonly webhook?: string;
+  /** The same alert is not repeated within this, in milliseconds. Default 60 000. */
+  readonly quietMs?: number;
+}
+
+/** A running app, or the part of it that this process runs. `await using` stops it. */
+export interface Bus extends AsyncDisposable {
+  /**
+   * Opens stores and transports, checks the topology and starts the services.
+   * @throws PR_CONFIG_INVALID, PR_OWNER_MISSING, PR_OWNER_TWICE, PR_FEATURE_REFUSED, PR_STORE_NEEDED
+   */
+  start(): Promise<void>;
+  /** Drains and closes: takes nothing new, lets what runs end within `drainMs`, aborts the rest. May be called twice; a second call with `force` drains no longer. */
+  stop(options?: { readonly force?: boolean }): Promise<void>;
+  /** Sends in the name of a service of this process: its store, its outbox. */
+  as(service: string): Sender;
+  /** What operators see and do, over the stores of all services of this process. */
+  readonly operations: Operations;
+  health(): Promise<Health>;
+  /** What the contracts and services need, and how that differs from what is there. */
+  plan(): Promise<readonly { readonly transport: string; readonly plan: TopologyPlan }[]>;
+}
+
+/** Sends in a service's name, outside a handler. */
+export interface Sender {
+  /**
+   * Sends a command; resolves once it is durable.
+   *
+   * Delivery: at least once; effectively once by id. Order: per key, in the order of the calls.
+   * @throws PR_BODY_INVALID, PR_BODY_TOO_LARGE, PR_OUTCOME_UNKNOWN
+   */
+  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent>;
+  /** Publishes an event; resolves once it is durable. */
+  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent>;
+  /**
+   * Sends a command and waits for its reply.
+   *
+   * Delivery: at least once while the caller waits; it expires with the timeout (default 5000 ms).
+   * @throws PR_REQUEST_TIMEOUT, PR_REPLY_FAILED
+   */
+  request<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<ReplyOf<Of>>;
+  /** Sends or publishes later. */
+  schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions): Promise<Sent>;
+  /** Sends or publishes again and again; the same id replaces what was there. A slot is never sent twice. */
+  recur<Of extends AnyContract>(id: string, contract: Of, body: InputOfContract<Of>, recurrence: Recurrence, options?: Omit<SendOptions, "id">): Promise<Sent>;
+  /** Takes back what was scheduled; false when it has left or never was. */
+  cancelScheduled(id: string): Promise<boolean>;
+  /** Moves what was scheduled. @throws PR_SCHEDULE_UNKNOWN */
+  reschedule(id: string, when: When): Promise<void>;
+  /** A unit of work of the caller's own: rows and messages together. */
+  transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>): Promise<Result>;
+  /** Committed rows of the service's store. */
+  readonly read: Sql;
+  /** How far the handling of a message has come, if its handler reports it. */
+  progressOf(messageId: string): Promise<ProgressReport | undefined>;
+}
+
+/** Inside {@link Sender.transaction}: what is done here is committed together. */
+export interface UnitOfWork {
+  readonly tx: Sql;
+  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
+  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
+  schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions): Sent;
+}
+
+/** Whether all is well, for `/readyz`. */
+export interface Health {
+  readonly isReady: boolean;
+  readonly state: "starting" | "running" | "stopping" | "stopped";
+  readonly subscriptions: readonly SubscriptionHealth[];
+}
+
+/** How one subscription stands. */
+export interface SubscriptionHealth {
+  readonly service: string;
+  readonly destination: string;
+  readonly state: "ok" | "outage" | "stuck" | "paused";
+  readonly lanes: number;
+  readonly inFlight: number;
+  readonly backlog: number;
+  readonly lagSeconds: number | undefined;
+}
+
+/** How a redrive of many goes. */
+export interface RedriveOptions {
+  readonly filter: DeadLetterFilter;
+  /** The most letters per second. Default 50. */
+  readonly ratePerSecond?: number;
+  /** Letters to redrive first, whose outcome is awaited before the rest. Default 1. */
+  readonly canary?: number;
+  /** Share of redriven letters that may fail again before it stops. Default 0.5. */
+  readonly stopAtFailureRatio?: number;
+  /** How long an outcome is awaited, in milliseconds. Default 30 000. */
+  readonly outcomeTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What a redrive of many came to. */
+export interface RedriveResult {
+  readonly redriven: number;
+  readonly handled: number;
+  readonly failedAgain: number;
+  /** Redriven, with no outcome in time. */
+  readonly open: number;
+  readonly stopped: "done" | "canaryFailed" | "tooManyFailures" | "aborted";
+}
+
+/** What operators see and do. Ids are unique over all services. */
+export interface Operations {
+  deadLetters(filter?: DeadLetterFilter & { readonly service?: string }, page?: Page): Promise<readonly DeadLetter[]>;
+  /** Dead letters by cause, most first. */
+  deadLetterGroups(filter?: DeadLetterFilter & { readonly service?: string }): Promise<readonly DeadLetterGroup[]>;
+  /** @throws PR_DEAD_LETTER_UNKNOWN */
+  deadLetter(id: string): Promise<DeadLetter>;
+  /** Hands it back to its one service and handler; failures start at 0, finished effects stay. A second call does nothing. @throws PR_DEAD_LETTER_UNKNOWN */
+  redrive(id: string, options?: { readonly delayMs?: number }): Promise<void>;
+  /** Redrives a copy with another body: it gets a new id and the same root id. The original is gone. @throws PR_DEAD_LETTER_UNKNOWN, PR_BODY_INVALID */
+  edit(id: string, body: unknown): Promise<Sent>;
+  redriveMany(options: RedriveOptions): Promise<RedriveResult>;
+  /** Deletes dead letters for good; what was parked behind them goes on. Returns how many. */
+  purge(filter: DeadLetterFilter & { readonly service?: string }): Promise<number>;
+  held(page?: Page): Promise<readonly (HeldMessage & { readonly service: string })[]>;
+  scheduled(page?: Page): Promise<readonly (ScheduledMessage & { readonly service: string })[]>;
+  destinations(): Promise<readonly DestinationStatus[]>;
+}

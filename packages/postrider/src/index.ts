@@ -1,0 +1,23 @@
+// Contracts
+export { command, event } from "./contracts/contract.ts";
+export type { AnyContract, BodyOf, Command, CommandOptions, Contract, Event, EventOptions, InputOfContract, ReplyOf, Where, WhereTest } from "./contracts/contract.ts";
+export type { StandardSchema } from "./contracts/standard-schema.ts";
+
+// Services and handlers
+export { service } from "./pipeline/service.ts";
+export type { Handler, HandlerOptions, RetryPolicy, Service, ServiceOptions } from "./pipeline/service.ts";
+export type { HandlerContext, MessageFacts, SendOptions, Sent, UnitOfWorkSql, When } from "./pipeline/context.ts";
+
+// The bus
+export { createBus } from "./bus/bus.ts";
+export type { Alert, AlertOptions, Bus, BusOptions, Health, Infrastructure, Operations, RedriveOptions, RedriveResult, Sender, SubscriptionHealth, UnitOfWork } from "./bus/api.ts";
+export type { DeadLetter, DeadLetterFilter, DeadLetterGroup, Recurrence } from "./ports/store.ts";
+export type { Sql, SqlRow, SqlValue } from "./ports/sql.ts";
+export type { Logger } from "./ports/logger.ts";
+
+// Foreign messages
+export type { ForeignIdentity, ForeignMapping } from "./envelope/foreign.ts";
+
+// Errors
+export { isPostriderError, PostriderError } from "./base/errors.ts";
+export type { ErrorCode } from "./base/errors.ts";
