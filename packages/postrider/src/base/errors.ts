@@ -1,5 +1,5 @@
 /** One row of the error table. `{name}` in `message` is filled from the details given to {@link fail}. */
-interface ErrorRow {
+export interface ErrorRow {
   /** What happened, to which thing, and what to try. Never a secret, never a payload. */
   readonly message: string;
   /** Whether the same call may succeed later without anybody changing anything. */
@@ -8,12 +8,58 @@ interface ErrorRow {
 
 const row = (message: string, retryable = false): ErrorRow => ({ message, retryable });
 
+/** A code of the error table. */
+export type ErrorCode =
+  | "PR_ABORTED"
+  | "PR_BODY_INVALID"
+  | "PR_BODY_TOO_LARGE"
+  | "PR_BODY_UNREADABLE"
+  | "PR_CONFIG_INVALID"
+  | "PR_CONTEXT_SEALED"
+  | "PR_CONTRACT_UNKNOWN"
+  | "PR_DEAD_LETTER_BUSY"
+  | "PR_DEAD_LETTER_UNKNOWN"
+  | "PR_ENVELOPE_UNREADABLE"
+  | "PR_EXPIRED"
+  | "PR_FEATURE_REFUSED"
+  | "PR_FLOW_RATE"
+  | "PR_HANDLER_FAILED"
+  | "PR_HANDLER_TIMEOUT"
+  | "PR_ID_CONFLICT"
+  | "PR_LEASE_LOST"
+  | "PR_LANE_PAUSED"
+  | "PR_NOT_STARTED"
+  | "PR_OUTCOME_UNKNOWN"
+  | "PR_OWNER_MISSING"
+  | "PR_OWNER_TWICE"
+  | "PR_POISON"
+  | "PR_REPLY_FAILED"
+  | "PR_REPLY_MISSING"
+  | "PR_REPLY_UNEXPECTED"
+  | "PR_REQUEST_TIMEOUT"
+  | "PR_SCHEDULE_UNKNOWN"
+  | "PR_SHUTDOWN"
+  | "PR_STORE_CLOSED"
+  | "PR_STORE_CORRUPT"
+  | "PR_STORE_FAILED"
+  | "PR_STORE_FULL"
+  | "PR_STORE_NEEDED"
+  | "PR_STORE_SYNC_FAILED"
+  | "PR_STORE_VERSION"
+  | "PR_TOPOLOGY_DRIFT"
+  | "PR_TRANSACTION_OPEN"
+  | "PR_TRANSACTION_HELD"
+  | "PR_TRANSPORT_CLOSED"
+  | "PR_TRANSPORT_FAILED"
+  | "PR_UNHANDLED"
+  | "PR_VERSION_UNKNOWN";
+
 /**
  * Every error that Postrider throws, by code.
  *
  * Mirrored in `docs/reference/errors.md` in English and Korean; a test compares both.
  */
-export const ERRORS = {
+export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_ABORTED: row("{during} was aborted. Nothing is wrong with the message; it stays where it was."),
   PR_BODY_INVALID: row("The body of {contract} v{version} does not fit its schema: {issues}. Mend the sender, or the schema."),
   PR_BODY_TOO_LARGE: row("A message of {contract} has {bytes} bytes; the limit is {limit}. Send a reference to the data instead, or raise maxBodyBytes."),
@@ -57,10 +103,7 @@ export const ERRORS = {
   PR_TRANSPORT_FAILED: row("{transport} failed during {during}: {detail}.", true),
   PR_UNHANDLED: row("{service} has no handler for {contract}, which came on {destination}. Deploy its handler, then redrive it."),
   PR_VERSION_UNKNOWN: row("{contract} v{version} is not known here (known: {known}). Deploy the version, or add an upcast; then redrive."),
-} as const satisfies Record<string, ErrorRow>;
-
-/** A code of the error table. */
-export type ErrorCode = keyof typeof ERRORS;
+};
 
 /** What fills the placeholders of an error's message. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
