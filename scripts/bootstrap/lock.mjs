@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
@@ -38,10 +37,14 @@ async function acquire(lock, { signal, onWait }) {
   await mkdir(mine, { recursive: true });
   await writeFile(join(mine, OWNER), JSON.stringify({ pid: process.pid, host: hostname() }));
   try {
-    for (let isFirst = true; !(await moveInto(mine, lock)); isFirst = false) {
-      if (isFirst && existsSync(lock)) onWait();
-      if (await isAbandoned(lock)) await breakLock(lock);
-      else await sleep(POLL_MS, undefined, { signal });
+    for (let hasWaited = false; !(await moveInto(mine, lock)); ) {
+      if (await isAbandoned(lock)) {
+        await breakLock(lock);
+        continue;
+      }
+      if (!hasWaited) onWait();
+      hasWaited = true;
+      await sleep(POLL_MS, undefined, { signal });
     }
   } catch (error) {
     await rm(mine, { recursive: true, force: true });

@@ -24,6 +24,8 @@ export function broughtNode(version) {
  * It comes through npm, so the user's registry, proxy and certificates hold, and is compared with the hash that this repository knows.
  * It is renamed into place whole, after it has run once: a crash leaves none, or a good one.
  *
+ * One caller at a time: see `prepareNode`.
+ *
  * @param {string} version
  * @param {{ signal: AbortSignal }} options
  * @returns {Promise<string>}
@@ -33,11 +35,12 @@ export async function bringNode(version, { signal }) {
   if (existsSync(binary)) return binary;
   const wanted = nodePackage(version);
   if (!wanted) throw new Expected(`no Node ${version} is known for ${process.platform}-${process.arch}; install Node ${version} or newer and run the command with it.`);
-  const workplace = join(CACHE, `.node-${version}.${process.pid}`);
+  const workplace = join(CACHE, `.node-${version}`);
+  await rm(workplace, { recursive: true, force: true }); // of one that was killed
   try {
     await fetchPackage(wanted, workplace, signal);
     await mustRun(join(workplace, "node_modules", wanted.name, "bin", BINARY), version);
-    await moveIntoPlace(join(workplace, "node_modules", wanted.name), join(CACHE, `node-${version}`));
+    await rename(join(workplace, "node_modules", wanted.name), join(CACHE, `node-${version}`));
   } finally {
     await rm(workplace, { recursive: true, force: true });
   }
@@ -56,11 +59,4 @@ async function fetchPackage({ name, version, integrity }, folder, signal) {
 async function mustRun(binary, version) {
   const answer = await promisify(execFile)(binary, ["--version"]).then((done) => done.stdout.trim(), (error) => error.message);
   if (answer !== `v${version}`) throw new Expected(`Node ${version} from the registry does not run on this machine (${answer}); install Node ${version} or newer and run the command with it.`);
-}
-
-/** Another process may have been faster; its copy is as good as ours. */
-async function moveIntoPlace(from, to) {
-  await rename(from, to).catch((error) => {
-    if (!existsSync(join(to, "bin", BINARY))) throw error;
-  });
 }

@@ -14,23 +14,34 @@ function npmCommand() {
 }
 
 /**
- * Runs npm quietly and settles when it ends; what it prints is shown only when it fails.
+ * Runs npm quietly and settles when it has ended; what it prints is shown only when it fails.
  *
  * @param {readonly string[]} args
- * @param {{ cwd: string, signal: AbortSignal }} options  stops: npm is sent SIGTERM when `signal` aborts
+ * @param {{ cwd: string, signal: AbortSignal }} options  stops: npm is killed when `signal` aborts, and has ended when this rejects
  */
 export async function npm(args, { cwd, signal }) {
   const { file, head, shell } = npmCommand();
-  const child = spawn(file, [...head, ...args, "--loglevel=error"], { cwd, shell, stdio: ["ignore", "pipe", "pipe"], signal });
+  const child = spawn(file, [...head, ...args, "--loglevel=error"], { cwd, shell, stdio: ["ignore", "pipe", "pipe"] });
+  // Killed, not asked: npm would begin to roll back beside the next installer. What it leaves half done is known as such.
+  const kill = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
-  const code = await new Promise((resolve, reject) => {
+  try {
+    const code = await ending(child);
+    signal.throwIfAborted();
+    if (code !== 0) throw new Expected(reason(args, output));
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+function ending(child) {
+  return new Promise((resolve, reject) => {
     child.once("error", (error) => reject(error.code === "ENOENT" ? new Expected("npm was not found; it comes with Node, or install it beside it.") : error));
     child.once("close", resolve);
   });
-  if (code !== 0) throw new Expected(reason(args, output));
-  return output;
 }
 
 function reason(args, output) {

@@ -21,8 +21,18 @@ const SIGNALS = ["SIGINT", "SIGTERM"];
  * @returns {Promise<string>}
  */
 export async function prepare(extent) {
-  if (!isReady(extent)) await prepareOnce(extent);
+  if (!isReady(extent)) await asOnlyInstaller((signal) => bringWhatIsMissing(extent, signal));
   return nodePath();
+}
+
+/**
+ * Brings a Node of another line, for the tests that run under every supported one.
+ *
+ * @param {string} version
+ * @returns {Promise<string>}
+ */
+export async function prepareNode(version) {
+  return existsSync(broughtNode(version)) ? broughtNode(version) : asOnlyInstaller((signal) => bringNode(version, { signal }));
 }
 
 function isReady(extent) {
@@ -34,14 +44,14 @@ function nodePath() {
   return Number(process.versions.node.split(".")[0]) >= PINNED_MAJOR ? process.execPath : broughtNode(PINNED_NODE);
 }
 
-async function prepareOnce(extent) {
+async function asOnlyInstaller(work) {
   const stop = new AbortController();
   const onSignal = (name) => stop.abort(name);
   for (const name of SIGNALS) process.once(name, onSignal);
   try {
     await mkdir(CACHE, { recursive: true });
     const onWait = () => console.error("postrider: another start is installing; waiting for it …");
-    await withLock(LOCK, { signal: stop.signal, onWait }, () => bringWhatIsMissing(extent, stop.signal));
+    return await withLock(LOCK, { signal: stop.signal, onWait }, () => work(stop.signal));
   } catch (error) {
     if (stop.signal.aborted) process.kill(process.pid, stop.signal.reason);
     throw error;
