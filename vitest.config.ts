@@ -16,9 +16,15 @@ export default defineConfig({
     // A test that passes on the second try has not passed.
     retry: 0,
     projects: [
-      { ...shared, test: { name: "unit", include: named(".test.ts"), exclude: [...ignored, ...named(".int.test.ts"), ...named(".broker.test.ts")] } },
+      {
+        ...shared,
+        test: { name: "unit", include: named(".test.ts"), exclude: [...ignored, ...named(".int.test.ts"), ...named(".broker.test.ts")] },
+      },
       { ...shared, test: { name: "int", include: named(".int.test.ts"), exclude: ignored, testTimeout: 120_000, hookTimeout: 120_000 } },
-      { ...shared, test: { name: "broker", include: named(".broker.test.ts"), exclude: ignored, testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        ...shared,
+        test: { name: "broker", include: named(".broker.test.ts"), exclude: ignored, testTimeout: 120_000, hookTimeout: 120_000 },
+      },
       {
         ...shared,
         test: {

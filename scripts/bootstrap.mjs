@@ -4,13 +4,21 @@ var MINIMUM_MAJOR = 20;
 var major = Number(process.versions.node.split(".")[0]);
 
 if (major < MINIMUM_MAJOR) {
-  console.error("postrider: Node " + MINIMUM_MAJOR + " or newer is needed to begin (this one is " + process.versions.node + "); the Node that runs Postrider is brought from there.");
+  console.error(
+    "postrider: Node " +
+      MINIMUM_MAJOR +
+      " or newer is needed to begin (this one is " +
+      process.versions.node +
+      "); the Node that runs Postrider is brought from there.",
+  );
   process.exit(1);
 }
 
-import("./bootstrap/main.mjs").then(function (bootstrap) {
-  return bootstrap.main(process.argv.slice(2));
-}).catch(function (error) {
-  console.error("postrider: " + (error && error.isExpected ? error.message : (error && error.stack) || error));
-  process.exit(1);
-});
+import("./bootstrap/main.mjs")
+  .then(function (bootstrap) {
+    return bootstrap.main(process.argv.slice(2));
+  })
+  .catch(function (error) {
+    console.error("postrider: " + (error && error.isExpected ? error.message : (error && error.stack) || error));
+    process.exit(1);
+  });

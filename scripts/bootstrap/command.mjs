@@ -14,11 +14,16 @@ const SIGNALS = process.platform === "win32" ? ["SIGINT", "SIGTERM"] : ["SIGINT"
  * @param {string} node  path of the Node binary
  * @param {readonly string[]} command
  * @param {{ cwd?: string, env?: Record<string, string> }} [options]
- * @returns {Promise<{ code: number | null, signal: NodeJS.Signals | null }>}
+ * @returns {Promise<{ code: number | null, signal: string | null }>}
  */
 export async function runCommand(node, [file, ...args], { cwd = ROOT, env = {} } = {}) {
   const path = [dirname(node), join(ROOT, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
-  const child = spawn(file === "node" ? node : file, args, { cwd, env: { ...process.env, ...env, PATH: path }, stdio: "inherit", shell: process.platform === "win32" && file !== "node" });
+  const child = spawn(file === "node" ? node : file, args, {
+    cwd,
+    env: { ...process.env, ...env, PATH: path },
+    stdio: "inherit",
+    shell: process.platform === "win32" && file !== "node",
+  });
   const passOn = (signal) => {
     if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
   };
@@ -36,7 +41,7 @@ export async function runCommand(node, [file, ...args], { cwd = ROOT, env = {} }
 /**
  * Ends this process as the command ended: by the same code, or by the same signal.
  *
- * @param {{ code: number | null, signal: NodeJS.Signals | null }} ended
+ * @param {{ code: number | null, signal: string | null }} ended
  */
 export function endLike({ code, signal }) {
   if (signal) process.kill(process.pid, signal);

@@ -43,7 +43,8 @@ export async function install(extent, { signal }) {
   await writeFile(UNFINISHED, "");
   const dev = extent === "all" ? "--include=dev" : "--omit=dev";
   await npm(["install", dev, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--engine-strict=false"], { cwd: ROOT, signal });
-  if (!holdsWhatIsLocked(extent)) throw new Expected("npm installed something other than package-lock.json asks for; delete node_modules and run the command again.");
+  if (!holdsWhatIsLocked(extent))
+    throw new Expected("npm installed something other than package-lock.json asks for; delete node_modules and run the command again.");
   await writeFile(STAMP, JSON.stringify({ lock: lockHash(), extent }));
   await rm(UNFINISHED);
 }
@@ -59,7 +60,9 @@ function holdsWhatIsLocked(extent) {
 }
 
 function lockHash() {
-  return createHash("sha256").update(readFileSync(join(ROOT, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(join(ROOT, "package-lock.json")))
+    .digest("hex");
 }
 
 function readJson(path) {

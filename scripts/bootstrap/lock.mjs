@@ -37,7 +37,7 @@ async function acquire(lock, { signal, onWait }) {
   await mkdir(mine, { recursive: true });
   await writeFile(join(mine, OWNER), JSON.stringify({ pid: process.pid, host: hostname() }));
   try {
-    for (let hasWaited = false; !(await moveInto(mine, lock)); ) {
+    for (let hasWaited = false; !(await moveInto(mine, lock));) {
       if (await isAbandoned(lock)) {
         await breakLock(lock);
         continue;
@@ -89,7 +89,10 @@ async function breakLock(lock) {
   try {
     await mkdir(breaking);
   } catch {
-    const age = await stat(breaking).then((found) => Date.now() - found.mtimeMs, () => 0);
+    const age = await stat(breaking).then(
+      (found) => Date.now() - found.mtimeMs,
+      () => 0,
+    );
     if (age > STALE_AFTER_MS) await rmdir(breaking).catch(() => {});
     await sleep(POLL_MS);
     return;

@@ -34,7 +34,10 @@ export async function bringNode(version, { signal }) {
   const binary = broughtNode(version);
   if (existsSync(binary)) return binary;
   const wanted = nodePackage(version);
-  if (!wanted) throw new Expected(`no Node ${version} is known for ${process.platform}-${process.arch}; install Node ${version} or newer and run the command with it.`);
+  if (!wanted)
+    throw new Expected(
+      `no Node ${version} is known for ${process.platform}-${process.arch}; install Node ${version} or newer and run the command with it.`,
+    );
   const workplace = join(CACHE, `.node-${version}`);
   await rm(workplace, { recursive: true, force: true }); // of one that was killed
   try {
@@ -50,13 +53,23 @@ export async function bringNode(version, { signal }) {
 async function fetchPackage({ name, version, integrity }, folder, signal) {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ private: true }));
-  await npm(["install", `${name}@${version}`, "--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder, signal });
+  await npm(["install", `${name}@${version}`, "--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: folder,
+    signal,
+  });
   const lock = JSON.parse(await readFile(join(folder, "node_modules", ".package-lock.json"), "utf8"));
   const found = lock.packages[`node_modules/${name}`]?.integrity;
-  if (found !== integrity) throw new Expected(`${name}@${version} from your registry is not the one that this repository knows (${found}); it was not used.`);
+  if (found !== integrity)
+    throw new Expected(`${name}@${version} from your registry is not the one that this repository knows (${found}); it was not used.`);
 }
 
 async function mustRun(binary, version) {
-  const answer = await promisify(execFile)(binary, ["--version"]).then((done) => done.stdout.trim(), (error) => error.message);
-  if (answer !== `v${version}`) throw new Expected(`Node ${version} from the registry does not run on this machine (${answer}); install Node ${version} or newer and run the command with it.`);
+  const answer = await promisify(execFile)(binary, ["--version"]).then(
+    (done) => done.stdout.trim(),
+    (error) => error.message,
+  );
+  if (answer !== `v${version}`)
+    throw new Expected(
+      `Node ${version} from the registry does not run on this machine (${answer}); install Node ${version} or newer and run the command with it.`,
+    );
 }

@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { Expected } from "./places.mjs";
 
-const NETWORK_ERRORS = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|SELF_SIGNED_CERT_IN_CHAIN)\b/;
+const NETWORK_ERRORS =
+  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|SELF_SIGNED_CERT_IN_CHAIN)\b/;
+const NPM_MISSING = "npm was not found; it comes with Node, or install it beside it.";
 const SHOWN_LINES = 12; // npm says what is wrong first, then how it is used
 const IS_WINDOWS = process.platform === "win32";
 
@@ -39,13 +41,14 @@ export async function npm(args, { cwd, signal }) {
 
 function ending(child) {
   return new Promise((resolve, reject) => {
-    child.once("error", (error) => reject(error.code === "ENOENT" ? new Expected("npm was not found; it comes with Node, or install it beside it.") : error));
+    child.once("error", (error) => reject(new Expected(error.code === "ENOENT" ? NPM_MISSING : `npm could not be run: ${error.message}`)));
     child.once("close", resolve);
   });
 }
 
 function reason(args, output) {
   const network = NETWORK_ERRORS.exec(output)?.[1];
-  if (network) return `the package registry cannot be reached (${network}); check the network, the proxy and "npm config get registry", then run the command again.`;
+  if (network)
+    return `the package registry cannot be reached (${network}); check the network, the proxy and "npm config get registry", then run the command again.`;
   return `"npm ${args.slice(0, 2).join(" ")}" failed:\n${output.trim().split("\n").slice(0, SHOWN_LINES).join("\n")}`;
 }

@@ -66,6 +66,9 @@ async function bringWhatIsMissing(extent, signal) {
   const isNodeMissing = !existsSync(node);
   const what = [isNodeMissing && `Node ${PINNED_NODE}`, !isInstalled(extent) && "dependencies"].filter(Boolean).join(" and ");
   console.error(`postrider: installing ${what}, once …`);
-  const results = await Promise.allSettled([isNodeMissing ? bringNode(PINNED_NODE, { signal }) : node, isInstalled(extent) ? undefined : install(extent, { signal })]);
+  const results = await Promise.allSettled([
+    isNodeMissing ? bringNode(PINNED_NODE, { signal }) : node,
+    isInstalled(extent) ? undefined : install(extent, { signal }),
+  ]);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
