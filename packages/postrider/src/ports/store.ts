@@ -52,7 +52,7 @@ export interface Store {
 export interface RetentionPolicy {
   readonly inboxMs: number;
   readonly effectsMs: number;
-  /** Failed letters are kept until somebody deals with them; this is for expired and unhandled ones. */
+  /** Failed, quarantined and unsent letters are kept until somebody deals with them; this is for expired and unhandled ones. */
   readonly asideMs: number;
   readonly batchRows: number;
 }
@@ -105,8 +105,10 @@ export interface OutboxReader {
   claim(options: { readonly limit: number; readonly owner: string; readonly leaseMs: number }): Promise<readonly OutboxRow[]>;
   /** Marks rows as sent. Rows whose lease was lost are left alone. */
   done(rows: readonly OutboxRow[]): Promise<void>;
-  /** Gives rows back unsent, not to be tried before `retryAt`. */
+  /** Gives rows back unsent, not to be tried before `retryAt`; until then no later row of their key is claimed. */
   giveBack(rows: readonly OutboxRow[], retryAt: number): Promise<void>;
+  /** Removes a row that can never be sent and adds its letter, in one transaction. False, and nothing done, when its lease was lost. */
+  bury(row: OutboxRow, letter: DeadLetter): Promise<boolean>;
   depth(): Promise<number>;
   /** Called when rows may have come; returns how to stop listening. */
   onAppended(listener: () => void): () => void;
@@ -116,6 +118,7 @@ export interface OutboxReader {
 export interface OutboxRow {
   readonly sequence: number;
   readonly fence: number;
+  /** How often it was given back before. */
   readonly attempts: number;
   readonly message: Outgoing;
 }
@@ -148,6 +151,8 @@ export interface ScheduleWriter {
   reschedule(id: string, dueAt: number): MaybePromise<boolean>;
   /** Removes and returns what is due, oldest first: the caller sends it in the same transaction. */
   takeDue(limit: number): MaybePromise<readonly ScheduledMessage[]>;
+  /** The one of this id, as this transaction sees it. */
+  get(id: string): MaybePromise<ScheduledMessage | undefined>;
 }
 
 /** Schedule outside a transaction. */
@@ -182,6 +187,8 @@ export interface HeldMessage {
   readonly firstFailedAt: number | undefined;
   /** The dead letter that this is a redrive of. */
   readonly deadLetterId: string | undefined;
+  /** How often it was redriven, this time included; 0 for what never was a dead letter. */
+  readonly redrives: number;
 }
 
 /** Held messages inside a transaction. */
@@ -215,6 +222,7 @@ export interface HeldReader {
   blockedKeys(destination: string, lanes: readonly number[] | undefined): Promise<readonly string[]>;
   /** When the next one is due, in milliseconds since the epoch. */
   nextDueAt(): MaybePromise<number | undefined>;
+  get(id: string): Promise<HeldMessage | undefined>;
   list(page: Page & { readonly purpose?: HeldPurpose }): Promise<readonly HeldMessage[]>;
   count(): Promise<Readonly<Record<HeldPurpose, number>>>;
 }
@@ -242,8 +250,8 @@ export interface TakenMark {
   readonly position: number;
 }
 
-/** Which list a message that was given up is on. */
-export type DeadLetterList = "failed" | "unhandled" | "expired" | "quarantined";
+/** Which list a message that was given up is on. `unsent` never left: its redrive sends it; all others are handed to their handler. */
+export type DeadLetterList = "failed" | "unhandled" | "expired" | "quarantined" | "unsent";
 
 /** A message given up, byte for byte, with why. */
 export interface DeadLetter {
@@ -252,6 +260,7 @@ export interface DeadLetter {
   readonly list: DeadLetterList;
   /** The contract's name, or the empty string where it cannot be told. */
   readonly contract: string;
+  /** The envelope's id; without an envelope the id of the first letter of this message. */
   readonly messageId: string;
   readonly destination: string;
   readonly lane: number;
@@ -283,10 +292,10 @@ export interface DeadLetterWriter {
   remove(id: string): MaybePromise<boolean>;
 }
 
-/** A page of a list: newest first. */
+/** A page of a list, by id downwards: ids begin with their time, so newest first. */
 export interface Page {
   readonly limit: number;
-  /** The id of the last one seen. */
+  /** Only ids below this one: the last one seen. It need not be there any more, nor in this store. */
   readonly after?: string;
 }
 
@@ -294,6 +303,7 @@ export interface Page {
 export interface DeadLetterFilter {
   readonly list?: DeadLetterList;
   readonly contract?: string;
+  readonly messageId?: string;
   readonly fingerprint?: string;
   readonly key?: string;
   readonly ids?: readonly string[];
