@@ -10,7 +10,9 @@ export type { HandlerContext, MessageFacts, SendOptions, Sent, UnitOfWorkSql, Wh
 
 // The bus
 export { createBus } from "./bus/bus.ts";
-export type { Alert, AlertOptions, Bus, BusOptions, Health, Infrastructure, Operations, RedriveOptions, RedriveResult, Sender, SubscriptionHealth, UnitOfWork } from "./bus/api.ts";
+export type { Bus, BusOptions, Health, Infrastructure, Operations, Sender, SubscriptionHealth, UnitOfWork } from "./bus/api.ts";
+export type { Alert, AlertOptions } from "./telemetry/alert.ts";
+export type { LetterFilter, LetterOperations, RedriveOptions, RedriveResult } from "./deadletters/types.ts";
 export type { DeadLetter, DeadLetterFilter, DeadLetterGroup, Recurrence } from "./ports/store.ts";
 export type { Sql, SqlRow, SqlValue } from "./ports/sql.ts";
 export type { Logger } from "./ports/logger.ts";

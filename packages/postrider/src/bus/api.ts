@@ -4,11 +4,13 @@ import type { Random } from "../base/random.ts";
 import type { AnyContract, InputOfContract, ReplyOf } from "../contracts/contract.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Sql } from "../ports/sql.ts";
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, HeldMessage, Page, ProgressReport, Recurrence, RetentionPolicy, ScheduledMessage, Store } from "../ports/store.ts";
+import type { LetterOperations } from "../deadletters/types.ts";
+import type { ProgressReport, Recurrence, RetentionPolicy, Store } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { DestinationStatus, TopologyPlan, Transport } from "../ports/transport.ts";
 import type { SendOptions, Sent, When } from "../pipeline/context.ts";
 import type { Service } from "../pipeline/service.ts";
+import type { AlertOptions } from "../telemetry/alert.ts";
 
 /** What an app runs on. Presets such as `sqlite(file)` give these three. */
 export interface Infrastructure {
@@ -47,27 +49,6 @@ export interface BusOptions extends Infrastructure {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly ids?: Ids;
-}
-
-/** Something that a person should know. */
-export interface Alert {
-  readonly kind: "deadLetter" | "outage" | "outageOver" | "stuck" | "stuckOver" | "lanePaused" | "failed";
-  readonly service: string;
-  readonly text: string;
-  /** ISO 8601. */
-  readonly at: string;
-  readonly contract?: string;
-  readonly code?: string;
-  readonly deadLetterId?: string;
-}
-
-/** Where alerts go. Neither holds up messages; a failing webhook is logged. */
-export interface AlertOptions {
-  readonly onAlert?: (alert: Alert) => unknown;
-  /** Gets each alert as a JSON POST, one at a time, 5 s each, tried three times. */
-  readonly webhook?: string;
-  /** The same alert is not repeated within this, in milliseconds. Default 60 000. */
-  readonly quietMs?: number;
 }
 
 /** A running app, or the part of it that this process runs. `await using` stops it. */
@@ -148,45 +129,7 @@ export interface SubscriptionHealth {
   readonly lagSeconds: number | undefined;
 }
 
-/** How a redrive of many goes. */
-export interface RedriveOptions {
-  readonly filter: DeadLetterFilter;
-  /** The most letters per second. Default 50. */
-  readonly ratePerSecond?: number;
-  /** Letters to redrive first, whose outcome is awaited before the rest. Default 1. */
-  readonly canary?: number;
-  /** Share of redriven letters that may fail again before it stops. Default 0.5. */
-  readonly stopAtFailureRatio?: number;
-  /** How long an outcome is awaited, in milliseconds. Default 30 000. */
-  readonly outcomeTimeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** What a redrive of many came to. */
-export interface RedriveResult {
-  readonly redriven: number;
-  readonly handled: number;
-  readonly failedAgain: number;
-  /** Redriven, with no outcome in time. */
-  readonly open: number;
-  readonly stopped: "done" | "canaryFailed" | "tooManyFailures" | "aborted";
-}
-
 /** What operators see and do. Ids are unique over all services. */
-export interface Operations {
-  deadLetters(filter?: DeadLetterFilter & { readonly service?: string }, page?: Page): Promise<readonly DeadLetter[]>;
-  /** Dead letters by cause, most first. */
-  deadLetterGroups(filter?: DeadLetterFilter & { readonly service?: string }): Promise<readonly DeadLetterGroup[]>;
-  /** @throws PR_DEAD_LETTER_UNKNOWN */
-  deadLetter(id: string): Promise<DeadLetter>;
-  /** Hands it back to its one service and handler; failures start at 0, finished effects stay. A second call does nothing. @throws PR_DEAD_LETTER_UNKNOWN */
-  redrive(id: string, options?: { readonly delayMs?: number }): Promise<void>;
-  /** Redrives a copy with another body: it gets a new id and the same root id. The original is gone. @throws PR_DEAD_LETTER_UNKNOWN, PR_BODY_INVALID */
-  edit(id: string, body: unknown): Promise<Sent>;
-  redriveMany(options: RedriveOptions): Promise<RedriveResult>;
-  /** Deletes dead letters for good; what was parked behind them goes on. Returns how many. */
-  purge(filter: DeadLetterFilter & { readonly service?: string }): Promise<number>;
-  held(page?: Page): Promise<readonly (HeldMessage & { readonly service: string })[]>;
-  scheduled(page?: Page): Promise<readonly (ScheduledMessage & { readonly service: string })[]>;
+export interface Operations extends LetterOperations {
   destinations(): Promise<readonly DestinationStatus[]>;
 }
