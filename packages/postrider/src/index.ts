@@ -17,6 +17,14 @@ export type { DeadLetter, DeadLetterFilter, DeadLetterGroup, Recurrence } from "
 export type { Sql, SqlRow, SqlValue } from "./ports/sql.ts";
 export type { Logger } from "./ports/logger.ts";
 
+// Time, chance and ids: what a bus takes, and its defaults
+export { systemClock } from "./base/clock.ts";
+export type { Clock, Timer } from "./base/clock.ts";
+export { systemRandom } from "./base/random.ts";
+export type { Random } from "./base/random.ts";
+export { uuidv7Ids } from "./base/ids.ts";
+export type { Ids } from "./base/ids.ts";
+
 // Foreign messages
 export type { ForeignIdentity, ForeignMapping } from "./envelope/foreign.ts";
 
