@@ -5,6 +5,7 @@ const everything = ["packages/*/src", "examples/*", "bench", "tests"];
 const ignored = ["**/node_modules/**", "**/dist/**", "**/.postrider/**"];
 const named = (ending: string): string[] => everything.map((folder) => `${folder}/**/*${ending}`);
 
+// Processes and brokers have the machine to themselves: they run after the pure tests, in groups.
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -20,10 +21,27 @@ export default defineConfig({
         ...shared,
         test: { name: "unit", include: named(".test.ts"), exclude: [...ignored, ...named(".int.test.ts"), ...named(".broker.test.ts")] },
       },
-      { ...shared, test: { name: "int", include: named(".int.test.ts"), exclude: ignored, testTimeout: 120_000, hookTimeout: 120_000 } },
       {
         ...shared,
-        test: { name: "broker", include: named(".broker.test.ts"), exclude: ignored, testTimeout: 120_000, hookTimeout: 120_000 },
+        test: {
+          name: "int",
+          sequence: { groupOrder: 1 },
+          include: named(".int.test.ts"),
+          exclude: ignored,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "broker",
+          sequence: { groupOrder: 2 },
+          include: named(".broker.test.ts"),
+          exclude: ignored,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         ...shared,

@@ -5,7 +5,7 @@ const HOUSE = "packages/postrider/src/";
 const TOP = 10;
 
 /** Design §8: who lives where. A folder that is not named here has no floor yet, and must be given one in an ADR. */
-export const FLOORS: Readonly<Record<string, number>> = {
+const FLOORS: Readonly<Record<string, number>> = {
   base: 0,
   contracts: 1,
   envelope: 2,
