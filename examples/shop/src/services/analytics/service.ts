@@ -1,0 +1,75 @@
+import { service } from "postrider";
+import type { HandlerContext, Sql } from "postrider";
+import { ReportSums, SumsReported, VipSpotted } from "../../contracts/insight.ts";
+import type { Sums } from "../../contracts/insight.ts";
+import { OrderCancelled, OrderDelivered, OrderPaid, OrderPlaced, OrderReserved, OrderShipped } from "../../contracts/order.ts";
+import type { OrderChange } from "../../contracts/order.ts";
+import { PaymentCaptured, PaymentDeclined, PaymentRefunded } from "../../contracts/payment.ts";
+import { STATUSES, VIP_FROM_WON } from "../../contracts/shapes.ts";
+import type { Status } from "../../contracts/shapes.ts";
+import { SOON } from "../../part.ts";
+import type { Part } from "../../part.ts";
+
+const TABLES: readonly string[] = ["create table if not exists analytics_sums (name text primary key, value integer not null)"];
+const REPORT_DELAY_MS = 200; // many changes, one report: at most five a second, however many orders there are
+
+type Context = Pick<HandlerContext<never>, "tx" | "schedule">;
+
+/** Analytics: counts orders, their states and their money. Each change counts once, in the unit of work that takes its event. */
+export function analytics(): Part {
+  const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
+    if (from === null) await add(context.tx, "orders", 1);
+    else await add(context.tx, from, -1);
+    await add(context.tx, status, 1);
+    await reportSoon(context);
+  };
+  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, name, value).then(() => reportSoon(context));
+  const definition = service(
+    "analytics",
+    (on) => {
+      for (const step of [OrderPlaced, OrderReserved, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled]) on(step, follow);
+      on(PaymentCaptured, ({ amount }, context) => sum("revenue", amount, context));
+      on(PaymentRefunded, ({ amount }, context) => sum("revenue", -amount, context));
+      on(PaymentDeclined, (_declined, context) => sum("failedPayments", 1, context));
+      on(VipSpotted, (_order, context) => sum("vipOrders", 1, context));
+      on(ReportSums, async (_body, { tx, publish }) => {
+        await tx.run("delete from analytics_sums where name = 'reportDue'");
+        publish(SumsReported, toSums(await tx.all<Row>("select name, value from analytics_sums")));
+      });
+    },
+    { retry: SOON },
+  );
+  return { service: definition, tables: TABLES };
+}
+
+/** The desk for big orders: gets no others, by content, and gets them first. */
+export function vip(): Part {
+  const definition = service(
+    "vip",
+    (on) => {
+      on(OrderPlaced, ({ orderId, totalAmount }, { publish }) => void publish(VipSpotted, { orderId, totalAmount }), { where: { totalAmount: { gte: VIP_FROM_WON } } });
+    },
+    { retry: SOON },
+  );
+  return { service: definition, tables: [] };
+}
+
+interface Row {
+  readonly name: string;
+  readonly value: number;
+}
+
+async function add(tx: Sql, name: string, value: number): Promise<void> {
+  await tx.run("insert into analytics_sums (name, value) values (?, ?) on conflict (name) do update set value = analytics_sums.value + excluded.value", name, value);
+}
+
+async function reportSoon({ tx, schedule }: Context): Promise<void> {
+  const { changes } = await tx.run("insert into analytics_sums (name, value) values ('reportDue', 1) on conflict do nothing");
+  if (changes === 1) schedule(ReportSums, {}, { delayMs: REPORT_DELAY_MS });
+}
+
+function toSums(rows: readonly Row[]): Sums {
+  const of = (name: string): number => rows.find((row) => row.name === name)?.value ?? 0;
+  const byStatus = Object.fromEntries(STATUSES.map((status) => [status, of(status)])) as Record<Status, number>;
+  return { totalOrders: of("orders"), totalRevenue: of("revenue"), failedPayments: of("failedPayments"), byStatus, vipOrders: of("vipOrders") };
+}
