@@ -27,9 +27,12 @@ beforeAll(async () => {
       ? await run(tool("tsc"), ["-p", WORKPLACE, "--pretty", "false"], { cwd: WORKPLACE, limitMs: LIMIT_MS })
       : { stdout: "" };
   mistakes = stdout.split("\n");
+  const broken = mistakes.filter((line) => line.startsWith("error "));
+  if (broken.length > 0) throw new Error(`the compiler could not begin: ${broken.join("; ")}`);
 }, LIMIT_MS);
 
-describe.skipIf(blocks.length === 0)("the code in README and guide (left out only while there is none)", () => {
+// Left out only while there is none.
+describe.skipIf(blocks.length === 0)("the code in README and guide", () => {
   test.each(blocks.map((block) => ({ at: nameOf(block), block })))("$at compiles", ({ block }) => {
     const file = relative(WORKPLACE, fileOf(block));
     expect(mistakes.filter((line) => line.startsWith(`${file}(`))).toEqual([]);

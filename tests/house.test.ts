@@ -14,7 +14,7 @@ import { worldViolations } from "./house/world.ts";
 const ROOT = join(import.meta.dirname, "..");
 const OUTSIDERS = ["packages/cli", "packages/console", "packages/nestjs", "examples/shop", "bench"];
 
-const sources = parseTree(readTree(ROOT, ["packages", "examples", "bench", "tests"]));
+const sources = parseTree(readTree(ROOT, ["packages", "examples", "bench", "tests", "scripts"]));
 const imports = sources.flatMap(importsOf);
 const library = JSON.parse(readFileSync(join(ROOT, "packages/postrider/package.json"), "utf8")) as {
   readonly exports: Record<string, unknown>;

@@ -31,16 +31,17 @@ export interface Node {
 }
 
 const SKIPPED_FOLDERS = new Set(["node_modules", "dist", ".postrider", "results"]);
+const SOURCE_FILE = /(?<!\.d)\.m?[tj]s$/;
 const TEST_FILE = /\.(test|test-d)\.ts$/;
 
-/** Reads the TypeScript files below some folders of the project; a folder that is not there has none. */
+/** Reads the source files below some folders of the project; a folder that is not there has none. */
 export function readTree(root: string, folders: readonly string[]): Tree {
   const tree = new Map<string, string>();
   const visit = (folder: string): void => {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = posix.join(folder, entry.name);
       if (entry.isDirectory() && !SKIPPED_FOLDERS.has(entry.name)) visit(path);
-      else if (entry.isFile() && path.endsWith(".ts") && !path.endsWith(".d.ts")) tree.set(path, readFileSync(join(root, path), "utf8"));
+      else if (entry.isFile() && SOURCE_FILE.test(path)) tree.set(path, readFileSync(join(root, path), "utf8"));
     }
   };
   for (const folder of folders) if (existsSync(join(root, folder))) visit(folder);
