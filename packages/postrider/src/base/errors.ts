@@ -19,6 +19,7 @@ export type ErrorCode =
   | "PR_CONTRACT_UNKNOWN"
   | "PR_DEAD_LETTER_BUSY"
   | "PR_DEAD_LETTER_UNKNOWN"
+  | "PR_DESTINATION_UNKNOWN"
   | "PR_ENVELOPE_UNREADABLE"
   | "PR_EXPIRED"
   | "PR_FEATURE_REFUSED"
@@ -38,6 +39,7 @@ export type ErrorCode =
   | "PR_REPLY_UNEXPECTED"
   | "PR_REQUEST_TIMEOUT"
   | "PR_SCHEDULE_UNKNOWN"
+  | "PR_SEND_INVALID"
   | "PR_SHUTDOWN"
   | "PR_STORE_CLOSED"
   | "PR_STORE_CORRUPT"
@@ -69,6 +71,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_CONTRACT_UNKNOWN: row("Nobody in this app knows the contract {contract}. Add it to a service, or list its destination as foreign."),
   PR_DEAD_LETTER_BUSY: row("The dead letter {id} is being redriven. Wait for its outcome."),
   PR_DEAD_LETTER_UNKNOWN: row("There is no dead letter {id}. It may have been redriven or purged."),
+  PR_DESTINATION_UNKNOWN: row("{transport} has no destination {destination}. Apply the topology first, or correct the name."),
   PR_ENVELOPE_UNREADABLE: row("A message on {destination} has no readable envelope: {detail}. It is kept byte for byte; add a foreign mapping to read such messages."),
   PR_EXPIRED: row("The message {id} of {contract} expired at {at}, before its handler started."),
   PR_FEATURE_REFUSED: row("{feature} is not possible with {adapter}: {reason}."),
@@ -88,6 +91,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_REPLY_UNEXPECTED: row("The handler of {contract} called reply(), but the contract has no reply schema. Add `reply` to the contract."),
   PR_REQUEST_TIMEOUT: row("No reply to {contract} within {timeoutMs} ms. The command may still be handled; it expires with the timeout.", true),
   PR_SCHEDULE_UNKNOWN: row("There is no scheduled message {id}. It may have been sent or cancelled."),
+  PR_SEND_INVALID: row("A message of {contract} cannot be sent: {mistakes}. Correct the options of this call."),
   PR_SHUTDOWN: row("The bus is stopping; {during} was given back and counts as no failure.", true),
   PR_STORE_CLOSED: row("The store {store} is closed. {during} needs an open one."),
   PR_STORE_CORRUPT: row("The file {file} is damaged: {detail}. Stop every process that uses it, restore a backup, or recover what is readable with `sqlite3 FILE .recover`."),
