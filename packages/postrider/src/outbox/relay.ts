@@ -1,0 +1,191 @@
+import { backoffMs } from "../base/backoff.ts";
+import type { BackoffOptions } from "../base/backoff.ts";
+import type { Clock } from "../base/clock.ts";
+import { fail, isPostriderError, reasonOf } from "../base/errors.ts";
+import type { PostriderError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { WakeLoop } from "../base/wake-loop.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { DeadLetter, OutboxRow, Store } from "../ports/store.ts";
+import type { Outgoing, SendOutcome, Transport } from "../ports/transport.ts";
+import { judge } from "./judge.ts";
+
+/** What a relay stands on. */
+export interface OutboxRelayOptions {
+  readonly store: Store;
+  /** @throws what says that nobody carries messages there */
+  readonly transportOf: (destination: string) => Transport;
+  /** Makes the letter of a message that can never be sent. */
+  readonly letterOf: (neverSent: NeverSentRow) => DeadLetter;
+  /** Called after the commit that gave a message up. */
+  readonly onBuried?: (letter: DeadLetter) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Who claims: unique among all relays of the store. */
+  readonly owner: string;
+  /** The longest wait between two looks, in milliseconds. Default 250. */
+  readonly pollMs?: number;
+  /** Rows per claim. Default 500. */
+  readonly batch?: number;
+  /** How long one send may take, in milliseconds. Default 20 000. */
+  readonly deadlineMs?: number;
+}
+
+/** A message that can never be sent, and why. */
+export interface NeverSentRow {
+  readonly message: Outgoing;
+  readonly failure: { readonly code: string; readonly reason: string; readonly stack: string | undefined };
+  /** Times that sending it was tried. */
+  readonly attempts: number;
+  readonly at: number;
+}
+
+/** Carries a store's outbox to the transports. */
+export interface OutboxRelay {
+  start(): void;
+  /** Looks at once: rows were committed. */
+  wake(): void;
+  /** Lets the send under way end, at most `drainMs` (default the send deadline). What was not sent stays in the outbox. May be called twice. */
+  stop(drainMs?: number): Promise<void>;
+  /** Rows that wait. */
+  depth(): Promise<number>;
+}
+
+const BACKOFF: BackoffOptions = { firstMs: 200, factor: 2, maxMs: 30_000, jitter: 0.2 };
+const LEASE_MARGIN_MS = 10_000; // a send that ends at its deadline must still find its rows leased when it marks them
+
+/**
+ * Sends each outbox row once it is committed, oldest first.
+ *
+ * Delivery: at least once; a crash between send and mark repeats the row, under the same id. A row is done only on the transport's confirm.
+ * Order: kept per destination and key, not across keys; a failing key holds up only itself. Concurrency: any number of relays, by the
+ * store's leases; a dead one's rows are free again after its lease (`deadlineMs` and 10 s).
+ * A row that can never be sent becomes an `unsent` dead letter in the transaction that removes it.
+ * Stops: after the send under way.
+ */
+export function outboxRelay(options: OutboxRelayOptions): OutboxRelay {
+  return new StoreRelay(options);
+}
+
+class StoreRelay implements OutboxRelay {
+  readonly #options: OutboxRelayOptions;
+  readonly #pollMs: number;
+  readonly #batch: number;
+  readonly #deadlineMs: number;
+  readonly #loop: WakeLoop;
+  #stopListening: (() => void) | undefined;
+  #isFailing = false;
+
+  constructor(options: OutboxRelayOptions) {
+    this.#options = options;
+    this.#pollMs = options.pollMs ?? 250;
+    this.#batch = options.batch ?? 500;
+    this.#deadlineMs = options.deadlineMs ?? 20_000;
+    this.#loop = new WakeLoop({ clock: options.clock, round: () => this.#round() });
+  }
+
+  start(): void {
+    this.#stopListening ??= this.#options.store.outbox.onAppended(() => this.wake());
+    this.#loop.start();
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  async stop(drainMs: number = this.#deadlineMs): Promise<void> {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    const stopped = this.#loop.stop();
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.after(drainMs, resolve, { keepAlive: true });
+      void stopped.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  depth(): Promise<number> {
+    return this.#options.store.outbox.depth();
+  }
+
+  /** Sends until a claim comes back less than full. Never rejects. */
+  async #round(): Promise<number> {
+    const { store, owner } = this.#options;
+    try {
+      for (;;) {
+        const rows = await store.outbox.claim({ limit: this.#batch, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
+        const failed = rows.length > 0 ? await this.#sendAll(rows) : undefined;
+        if (rows.length > 0) this.#noteFailing(failed);
+        if (rows.length < this.#batch || this.#loop.isStopped) return this.#pollMs;
+      }
+    } catch (error) {
+      this.#noteFailing(error);
+      return this.#pollMs;
+    }
+  }
+
+  /** Returns one of the errors for which rows are sent again. */
+  async #sendAll(rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
+    const byTransport = new Map<Transport | PostriderError, OutboxRow[]>();
+    for (const row of rows) {
+      const transport = this.#transportOf(row.message.destination);
+      const group = byTransport.get(transport);
+      if (group === undefined) byTransport.set(transport, [row]);
+      else group.push(row);
+    }
+    const failures = await Promise.all([...byTransport].map(([transport, group]) => this.#sendOn(transport, group)));
+    return failures.find((failure) => failure !== undefined);
+  }
+
+  async #sendOn(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
+    const outcomes = await this.#outcomesOf(transport, rows);
+    const { done, again, poison } = judge(rows, outcomes);
+    const { store, random } = this.#options;
+    if (done.length > 0) await store.outbox.done(done);
+    const nowMs = await store.now();
+    for (const [attempts, group] of again) await store.outbox.giveBack(group, nowMs + backoffMs(BACKOFF, attempts + 1, random));
+    for (const { row, error } of poison) await this.#bury(row, error, nowMs);
+    return outcomes.find((outcome) => outcome !== undefined && !poison.some(({ error }) => error === outcome));
+  }
+
+  async #outcomesOf(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<readonly SendOutcome[]> {
+    if (isPostriderError(transport)) return rows.map(() => transport);
+    try {
+      // A relay can die between send and mark, so the same id may come again from any row.
+      const messages = rows.map(({ message }) => (message.mayRepeat ? message : { ...message, mayRepeat: true }));
+      return await transport.send(messages, { deadlineMs: this.#deadlineMs });
+    } catch (cause) {
+      // A rejection says that nothing was tried; so it says nothing of any one message, and condemns none.
+      const error = fail("PR_TRANSPORT_FAILED", { transport: transport.name, during: "send", detail: reasonOf(cause) }, { cause });
+      return rows.map(() => error);
+    }
+  }
+
+  #transportOf(destination: string): Transport | PostriderError {
+    try {
+      return this.#options.transportOf(destination);
+    } catch (error) {
+      return isPostriderError(error) ? error : fail("PR_TRANSPORT_FAILED", { transport: "no transport", during: `the look-up of ${destination}`, detail: reasonOf(error) }, { cause: error });
+    }
+  }
+
+  async #bury(row: OutboxRow, error: PostriderError, at: number): Promise<void> {
+    const { store, letterOf, onBuried, logger } = this.#options;
+    const letter = letterOf({ message: row.message, failure: { code: error.code, reason: error.message, stack: error.stack }, attempts: row.attempts + 1, at });
+    if (!(await store.outbox.bury(row, letter))) return;
+    logger.error({ err: error, service: store.service, contract: letter.contract, messageId: letter.messageId, deadLetterId: letter.id }, "an outgoing message can never be sent; it is a dead letter now");
+    onBuried?.(letter);
+  }
+
+  /** Says once that sending fails, and once that it goes again. */
+  #noteFailing(error: unknown): void {
+    const { logger, store } = this.#options;
+    const isFailing = error !== undefined;
+    if (isFailing && !this.#isFailing) logger.warn({ err: error, service: store.service }, "outgoing messages could not be sent; they stay in the outbox and are sent again");
+    if (!isFailing && this.#isFailing) logger.info({ service: store.service }, "outgoing messages leave again");
+    this.#isFailing = isFailing;
+  }
+}
