@@ -135,10 +135,14 @@ export function fail(code: ErrorCode, details: ErrorDetails = {}, options?: Erro
   return new PostriderError(code, details, options);
 }
 
-/** Whether `error` is Postrider's, and has this code if one is given. Works across copies of the package. */
+/** Whether `error` is Postrider's, and has this code if one is given. Works across copies of the package, and on whatever may be thrown. */
 export function isPostriderError(error: unknown, code?: ErrorCode): error is PostriderError {
-  if (typeof error !== "object" || error === null || (error as { name?: unknown }).name !== "PostriderError") return false;
-  return code === undefined || (error as { code?: unknown }).code === code;
+  try {
+    if (typeof error !== "object" || error === null || (error as { name?: unknown }).name !== "PostriderError") return false;
+    return code === undefined || (error as { code?: unknown }).code === code;
+  } catch {
+    return false; // its getters throw, or it is a revoked proxy: none of ours
+  }
 }
 
 /** The text of whatever was thrown: an Error's message, or the value itself as far as it can be shown. */

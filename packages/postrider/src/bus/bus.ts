@@ -1,7 +1,175 @@
 import { fail } from "../base/errors.ts";
-import type { Bus, BusOptions } from "./api.ts";
+import { contractIndex } from "../contracts/registry.ts";
+import type { ContractIndex } from "../contracts/registry.ts";
+import type { LetterOperations } from "../deadletters/types.ts";
+import { enlist } from "../delivery/runtime.ts";
+import type { RuntimeAlert } from "../delivery/runtime.ts";
+import { letterOperations } from "../deadletters/operations.ts";
+import type { Store } from "../ports/store.ts";
+import type { DestinationStatus, TopologyPlan, Transport } from "../ports/transport.ts";
+import { alerts } from "../telemetry/alerts.ts";
+import type { Alerter } from "../telemetry/alert.ts";
+import type { Bus, BusOptions, Health, Operations, Sender } from "./api.ts";
+import { encodeBody } from "./compose.ts";
+import { HealthWatch } from "./health.ts";
+import { Member } from "./member.ts";
+import { resolveOptions } from "./options.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Requests } from "./requests.ts";
+import { topologyOf } from "./topology.ts";
+import type { AppTopology } from "./topology.ts";
 
-/** Wires services, transports and stores into one app. Nothing runs until `start`. */
+/**
+ * Wires services, transports and stores into one app. Nothing runs until `start`.
+ * @throws PR_CONFIG_INVALID with every mistake, PR_OWNER_TWICE
+ */
 export function createBus(options: BusOptions): Bus {
-  throw fail("PR_NOT_STARTED", { call: `createBus of ${options.services.length} services` });
+  return new AppBus(resolveOptions(options));
+}
+
+/**
+ * The app, as far as this process runs it.
+ *
+ * States: *new*; *starting*; *running*; *stopping* (nothing new is taken, what runs ends); *stopped* (for good).
+ */
+class AppBus implements Bus {
+  readonly #options: ResolvedOptions;
+  readonly #contracts: ContractIndex;
+  readonly #topology: AppTopology;
+  readonly #stores: ReadonlyMap<string, Store>;
+  readonly #members: ReadonlyMap<string, Member>;
+  readonly #requests: Requests;
+  readonly #alerts: Alerter;
+  readonly #health: HealthWatch;
+  readonly operations: Operations;
+  #state: "new" | Health["state"] = "new";
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#contracts = contractIndex([...options.services.flatMap(({ handlers }) => handlers.map(({ contract }) => contract)), ...options.external]);
+    this.#topology = topologyOf({ services: options.services, external: options.external, commands: options.commands, events: options.events, lanes: options.lanes });
+    const [mistake] = this.#topology.mistakes;
+    if (mistake !== undefined) throw fail(mistake.code, mistake.details);
+    const { store, clock, logger } = options;
+    this.#stores = new Map(store === "none" ? [] : options.services.map(({ name }) => [name, store(name)]));
+    this.#alerts = alerts({ ...options.alerts, clock, logger });
+    this.#requests = new Requests(options.commands, clock);
+    this.#members = new Map(options.services.filter(({ name }) => options.run.includes(name)).map((service) => [service.name, this.#member(service.name)]));
+    this.#health = new HealthWatch({ clock, stuckAfterMs: options.stuckAfterMs, members: [...this.#members.values()], alert: (alert) => this.#raise(alert) });
+    this.operations = this.#operations();
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== "new") throw fail("PR_NOT_STARTED", { call: "a second start of one bus: make a new one. The first" });
+    this.#state = "starting";
+    await Promise.all([...this.#stores.values()].map((store) => store.open()));
+    for (const [transport, topology] of this.#topology.topologies) {
+      await transport.open();
+      await transport.apply(topology);
+    }
+    // Senders work from here on: a handler may run before the last service has started.
+    this.#state = "running";
+    await Promise.all([...this.#members.values()].map((member) => member.start()));
+    this.#health.start();
+  }
+
+  stop(options: { readonly force?: boolean } = {}): Promise<void> {
+    if (options.force === true) for (const member of this.#members.values()) member.force();
+    this.#stopping ??= this.#stop(options.force === true ? 0 : this.#options.drainMs);
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  as(service: string): Sender {
+    const member = this.#members.get(service);
+    if (member === undefined) throw fail("PR_CONFIG_INVALID", { mistakes: `this process does not run a service named ${service}` });
+    return member.sender;
+  }
+
+  async health(): Promise<Health> {
+    const subscriptions = this.#state === "running" ? await this.#health.look() : [];
+    const state = this.#state === "new" ? "stopped" : this.#state;
+    return { isReady: state === "running" && subscriptions.every((one) => one.state !== "stuck"), state, subscriptions };
+  }
+
+  async plan(): Promise<readonly { readonly transport: string; readonly plan: TopologyPlan }[]> {
+    const plans = [];
+    for (const [transport, topology] of this.#topology.topologies) {
+      await transport.open();
+      plans.push({ transport: transport.name, plan: await transport.plan(topology) });
+    }
+    return plans;
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    const wasRunning = this.#state !== "new";
+    this.#state = "stopping";
+    this.#health.stop();
+    await Promise.all([...this.#members.values()].map((member) => member.stop(drainMs)));
+    await this.#requests.close();
+    if (wasRunning) for (const transport of this.#topology.topologies.keys()) await transport.close();
+    await Promise.all([...this.#stores.values()].map((store) => store.close()));
+    await this.#alerts.close();
+    this.#state = "stopped";
+  }
+
+  #member(name: string): Member {
+    const service = this.#options.services.find((one) => one.name === name)!;
+    return new Member({
+      options: this.#options,
+      service,
+      store: this.#stores.get(name),
+      contracts: this.#contracts,
+      destinations: new Set([...this.#topology.topologies.values()].flatMap(({ destinations }) => destinations.map((one) => one.name))),
+      subscriptions: this.#topology.subscriptions.filter(({ subscription }) => subscription.service === name),
+      requests: this.#requests,
+      guard: (call) => this.#guard(call),
+      alert: (alert) => this.#raise(alert),
+    });
+  }
+
+  #operations(): Operations {
+    const { ids, clock, maxBodyBytes, commands, events } = this.#options;
+    const transportOf = (kind: "command" | "event"): Transport => (kind === "event" ? events : commands);
+    const letters = letterOperations({
+      stores: this.#stores,
+      ids,
+      clock,
+      enlist: (service, transaction, batch) => enlist({ store: this.#stores.get(service), transportOf }, transaction, batch),
+      encodeBody: (envelope, body) => encodeBody(this.#contracts, envelope, body, maxBodyBytes),
+      onDue: (service) => this.#members.get(service)?.wakeHeld(),
+    });
+    const destinations = async (): Promise<readonly DestinationStatus[]> => (await Promise.all([...this.#topology.topologies.keys()].map((transport) => transport.inspect()))).flat();
+    return withDestinations(letters, destinations);
+  }
+
+  #guard(call: string): void {
+    if (this.#state === "running") return;
+    if (this.#state === "stopping" || this.#state === "stopped") throw fail("PR_SHUTDOWN", { during: call });
+    throw fail("PR_NOT_STARTED", { call });
+  }
+
+  #raise(alert: RuntimeAlert | { readonly kind: "stuck" | "stuckOver"; readonly service: string; readonly text: string }): void {
+    this.#alerts.raise({ ...alert, at: new Date(this.#options.clock.now()).toISOString() });
+  }
+}
+
+/** The letters' operations with one more; they keep their state, so each call goes to the object itself. */
+function withDestinations(letters: LetterOperations, destinations: Operations["destinations"]): Operations {
+  return {
+    deadLetters: (filter, page) => letters.deadLetters(filter, page),
+    deadLetterGroups: (filter) => letters.deadLetterGroups(filter),
+    deadLetter: (id) => letters.deadLetter(id),
+    redrive: (id, options) => letters.redrive(id, options),
+    edit: (id, body) => letters.edit(id, body),
+    redriveMany: (options) => letters.redriveMany(options),
+    purge: (filter) => letters.purge(filter),
+    held: (page) => letters.held(page),
+    scheduled: (page) => letters.scheduled(page),
+    destinations,
+  };
 }

@@ -1,0 +1,59 @@
+import type { Clock } from "../base/clock.ts";
+import { isPromise } from "../base/deferred.ts";
+import type { MaybePromise } from "../base/deferred.ts";
+import { fail } from "../base/errors.ts";
+import type { AnyContract } from "../contracts/contract.ts";
+import { validateInput } from "../contracts/read.ts";
+import type { BodyReading } from "../contracts/read.ts";
+import type { ContractIndex } from "../contracts/registry.ts";
+import type { Compose } from "../delivery/runtime.ts";
+import type { Envelope } from "../envelope/envelope.ts";
+import { bodyText, destinationOf, draft } from "../envelope/outgoing.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+
+/** What making messages needs to know of the app. */
+export interface ComposerOptions {
+  readonly service: string;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly contracts: ContractIndex;
+  readonly destinations: ReadonlySet<string>;
+  readonly maxBodyBytes: number;
+  /** Whether a re-run may send the same ids again without a transaction to prevent it. */
+  readonly mayRepeat: boolean;
+}
+
+/** Makes a service's messages. What has no place to go is refused where it is sent, not lost where it would arrive. */
+export function composer(options: ComposerOptions): Compose {
+  const { service, clock, telemetry, maxBodyBytes, mayRepeat } = options;
+  const routed = new WeakSet<AnyContract>();
+  return (contract, body, request) => {
+    if (!routed.has(contract)) {
+      requireRoute(contract, options);
+      routed.add(contract);
+    }
+    const { options: sending, identify, cause, replyTo, leavesAtMs } = request;
+    const facts = { service, nowMs: clock.now(), identify, maxBodyBytes, mayRepeat: mayRepeat && cause !== undefined, trace: telemetry.inject(), cause };
+    return draft(contract, body, { ...facts, ...(replyTo === undefined ? {} : { replyTo }), ...(leavesAtMs === undefined ? {} : { leavesAtMs }) }, sending);
+  };
+}
+
+function requireRoute(contract: AnyContract, { contracts, destinations }: ComposerOptions): void {
+  if (contract.kind === "command" && contracts.family(contract.name) === undefined) throw fail("PR_OWNER_MISSING", { contract: contract.name });
+  if (!destinations.has(destinationOf(contract))) throw fail("PR_CONTRACT_UNKNOWN", { contract: contract.name });
+}
+
+/**
+ * Validates and encodes a body for the contract that an envelope names.
+ * @throws PR_CONTRACT_UNKNOWN, PR_BODY_INVALID, PR_BODY_TOO_LARGE
+ */
+export function encodeBody(contracts: ContractIndex, envelope: Pick<Envelope, "type" | "contractversion">, body: unknown, maxBodyBytes: number): MaybePromise<string> {
+  const contract = contracts.find(envelope.type, envelope.contractversion);
+  if (contract === undefined) throw fail("PR_CONTRACT_UNKNOWN", { contract: `${envelope.type} v${envelope.contractversion}` });
+  const encode = (reading: BodyReading): string => {
+    if (reading.error !== undefined) throw reading.error;
+    return bodyText(contract, contract.version, body, maxBodyBytes);
+  };
+  const reading = validateInput(contract, body);
+  return isPromise(reading) ? reading.then(encode) : encode(reading);
+}

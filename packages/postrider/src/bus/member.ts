@@ -1,0 +1,152 @@
+import type { Timer } from "../base/clock.ts";
+import type { ContractIndex } from "../contracts/registry.ts";
+import { unsentLetters } from "../deadletters/letter.ts";
+import { colocatedOf, enlist } from "../delivery/runtime.ts";
+import type { Runtime, RuntimeAlert } from "../delivery/runtime.ts";
+import { ServiceRunner } from "../delivery/service-runner.ts";
+import type { SubscriptionStatus } from "../delivery/service-runner.ts";
+import { outboxRelay } from "../outbox/relay.ts";
+import type { OutboxRelay } from "../outbox/relay.ts";
+import type { Service } from "../pipeline/service.ts";
+import type { DeadLetter, RetentionPolicy, Store } from "../ports/store.ts";
+import { scheduler } from "../scheduling/scheduler.ts";
+import type { Scheduler } from "../scheduling/scheduler.ts";
+import type { Sender } from "./api.ts";
+import { composer } from "./compose.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Requests } from "./requests.ts";
+import { ServiceSender } from "./sender.ts";
+import type { PlacedSubscription } from "./topology.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+const RETENTION: RetentionPolicy = { inboxMs: 7 * DAY_MS, effectsMs: 30 * DAY_MS, asideMs: 14 * DAY_MS, batchRows: 1000 };
+const CLEAN_UP_MS = 30_000;
+
+/** What a member of a bus stands on. */
+export interface MemberOptions {
+  readonly options: ResolvedOptions;
+  readonly service: Service;
+  readonly store: Store | undefined;
+  readonly contracts: ContractIndex;
+  readonly destinations: ReadonlySet<string>;
+  readonly subscriptions: readonly PlacedSubscription[];
+  readonly requests: Requests;
+  readonly guard: (call: string) => void;
+  readonly alert: (alert: RuntimeAlert) => void;
+}
+
+/** One service that this process runs, with all that runs for it: consumers, relay, scheduler, clean-up. */
+export class Member {
+  readonly sender: Sender;
+  readonly #runtime: Runtime;
+  readonly #runner: ServiceRunner;
+  readonly #relay: OutboxRelay | undefined;
+  readonly #scheduler: Scheduler | undefined;
+  readonly #retention: RetentionPolicy;
+  #cleanUpTimer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(member: MemberOptions) {
+    const { options, service, store, contracts } = member;
+    this.#runtime = this.#runtimeOf(member);
+    this.#retention = { ...RETENTION, ...options.retention };
+    this.#runner = new ServiceRunner({ runtime: this.#runtime, service, contracts, subscriptions: member.subscriptions });
+    this.sender = new ServiceSender({ runtime: this.#runtime, requests: member.requests, guard: member.guard });
+    if (store === undefined) return;
+    const { clock, random, ids, logger } = options;
+    this.#scheduler = scheduler({
+      store,
+      enlist: (transaction, batch) => enlist(this.#runtime, transaction, batch),
+      letterOf: unsentLetters(service.name, ids),
+      onBuried: (letter) => this.#unsent(letter),
+      onEnlisted: () => this.#runtime.wake("outbox"),
+      clock,
+      logger,
+    });
+    const isColocated = [options.commands, options.events].every((transport) => colocatedOf(this.#runtime, transport) !== undefined);
+    if (isColocated) return;
+    this.#relay = outboxRelay({
+      store,
+      transportOf: (destination) => (destination.endsWith(".events") ? options.events : options.commands),
+      letterOf: unsentLetters(service.name, ids),
+      onBuried: (letter) => this.#unsent(letter),
+      clock,
+      random,
+      logger,
+      owner: ids.next(),
+      deadlineMs: options.sendDeadlineMs,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#runner.start();
+    this.#relay?.start();
+    this.#scheduler?.start();
+    this.#cleanUpLater();
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    this.#isStopped = true;
+    this.#cleanUpTimer?.cancel();
+    await this.#runner.stop(drainMs);
+    await this.#scheduler?.stop();
+    await this.#relay?.stop();
+  }
+
+  /** Lets a stop that is under way wait no longer. */
+  force(): void {
+    this.#runner.force();
+  }
+
+  /** Held messages may be due: a redrive. */
+  wakeHeld(): void {
+    this.#runner.wakeHeld();
+  }
+
+  status(): Promise<readonly SubscriptionStatus[]> {
+    return this.#runner.status();
+  }
+
+  get name(): string {
+    return this.#runtime.service;
+  }
+
+  #runtimeOf({ options, service, store, contracts, destinations, alert }: MemberOptions): Runtime {
+    const { clock, random, ids, logger, telemetry, maxBodyBytes, sendDeadlineMs } = options;
+    return {
+      service: service.name,
+      store,
+      clock,
+      random,
+      ids,
+      logger,
+      telemetry,
+      maxBodyBytes,
+      sendDeadlineMs,
+      transportOf: (kind) => (kind === "event" ? options.events : options.commands),
+      alert,
+      wake: (what) => (what === "outbox" ? this.#relay?.wake() : this.#scheduler?.wake()),
+      compose: composer({ service: service.name, clock, telemetry, contracts, destinations, maxBodyBytes, mayRepeat: store === undefined }),
+    };
+  }
+
+  #unsent(letter: DeadLetter): void {
+    const { service, alert } = this.#runtime;
+    alert({ kind: "deadLetter", service, contract: letter.contract, code: letter.code, deadLetterId: letter.id, text: `${letter.contract} of ${service} could not be sent: ${letter.reason}` });
+  }
+
+  #cleanUpLater(): void {
+    const { clock, store } = this.#runtime;
+    if (store === undefined || this.#isStopped) return;
+    this.#cleanUpTimer = clock.after(CLEAN_UP_MS, () => void this.#cleanUp(store));
+  }
+
+  async #cleanUp(store: Store): Promise<void> {
+    try {
+      while (!this.#isStopped && (await store.cleanUp(this.#retention)) >= this.#retention.batchRows) await this.#runtime.clock.yield();
+    } catch (error) {
+      this.#runtime.logger.warn({ err: error, service: this.#runtime.service }, "old rows could not be cleaned up; tried again later");
+    }
+    this.#cleanUpLater();
+  }
+}

@@ -1,0 +1,71 @@
+import { deferred } from "../base/deferred.ts";
+import type { Deferred } from "../base/deferred.ts";
+import { colocatedOf, enlist } from "../delivery/runtime.ts";
+import type { Runtime } from "../delivery/runtime.ts";
+import type { Outgoing, SendOutcome, Transport } from "../ports/transport.ts";
+
+interface Waiting {
+  readonly messages: readonly Outgoing[];
+  readonly done: Deferred;
+}
+
+/** Sends of one turn of the event loop, merged into one call: concurrent senders share a batch, a lone one waits for nobody. */
+class Merger {
+  readonly #write: (batch: readonly Outgoing[]) => Promise<readonly SendOutcome[]>;
+  #waiting: Waiting[] = [];
+
+  constructor(write: (batch: readonly Outgoing[]) => Promise<readonly SendOutcome[]>) {
+    this.#write = write;
+  }
+
+  push(messages: readonly Outgoing[]): Promise<void> {
+    const done = deferred();
+    if (this.#waiting.push({ messages, done }) === 1) queueMicrotask(() => void this.#flush());
+    return done.promise;
+  }
+
+  async #flush(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      const outcomes = await this.#write(waiting.length === 1 ? waiting[0]!.messages : waiting.flatMap(({ messages }) => messages));
+      let at = 0;
+      for (const { messages, done } of waiting) {
+        const failed = outcomes.slice(at, (at += messages.length)).find((outcome) => outcome !== undefined);
+        if (failed === undefined) done.resolve();
+        else done.reject(failed);
+      }
+    } catch (error) {
+      for (const { done } of waiting) done.reject(error);
+    }
+  }
+}
+
+/** How a service's messages leave outside a handler: straight into the log where it is in the service's own database; else by way of the outbox, or to the transport at once. */
+export class Outbound {
+  readonly #runtime: Runtime;
+  readonly #direct = new Map<Transport, Merger>();
+  readonly #viaOutbox: Merger;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#viaOutbox = new Merger(async (batch) => {
+      await runtime.store!.transaction((transaction) => enlist(runtime, transaction, batch));
+      runtime.wake("outbox");
+      return batch.map(() => undefined);
+    });
+  }
+
+  /** Resolves once the messages are durable: in the log, in the outbox, or, with `isDirect`, on the transport. */
+  send(messages: readonly Outgoing[], isDirect: boolean): Promise<void> {
+    const transport = this.#runtime.transportOf(messages[0]!.envelope.kind === "event" ? "event" : "command");
+    if (!isDirect && this.#runtime.store !== undefined && colocatedOf(this.#runtime, transport) === undefined) return this.#viaOutbox.push(messages);
+    return this.#mergerOf(transport).push(messages);
+  }
+
+  #mergerOf(transport: Transport): Merger {
+    const known = this.#direct.get(transport) ?? new Merger((batch) => transport.send(batch, { deadlineMs: this.#runtime.sendDeadlineMs }));
+    this.#direct.set(transport, known);
+    return known;
+  }
+}

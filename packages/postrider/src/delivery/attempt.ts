@@ -1,0 +1,127 @@
+import { fail, isPostriderError } from "../base/errors.ts";
+import { isPromise } from "../base/deferred.ts";
+import type { Once } from "../effects/once.ts";
+import { bodyHash } from "../inbox/body-hash.ts";
+import type { InboxEntry } from "../ports/store.ts";
+import type { RetryPolicy } from "../pipeline/service.ts";
+import { RunContext } from "./handler-context.ts";
+import { decide, failureOf } from "./policy.ts";
+import type { Failure } from "./policy.ts";
+import type { Runtime } from "./runtime.ts";
+import { isLeaseLost } from "./settlement.ts";
+import type { Settlement } from "./settlement.ts";
+import { InboxRefusal, UnitOfWork } from "./unit-of-work.ts";
+import type { Work } from "./work.ts";
+
+/** What became of a run. */
+export type Outcome =
+  | { readonly kind: "handled" | "repeated" | "interrupted" }
+  | { readonly kind: "conflicting" }
+  | { readonly kind: "retryLater"; readonly delayMs: number; readonly failure: Failure }
+  | { readonly kind: "giveUp"; readonly failure: Failure };
+
+/** What an attempt stands on. */
+export interface AttemptOptions {
+  readonly runtime: Runtime;
+  readonly settlement: Settlement;
+  readonly once: Once | undefined;
+  readonly policyOf: (work: Work) => RetryPolicy;
+  readonly timeoutMsOf: (work: Work) => number;
+  /** Whether the id must be looked up and remembered, whatever the transport says of the message. */
+  readonly inboxAlways: boolean;
+  /** Called once the handler has ended well and only the commit is left. */
+  readonly onHandlerDone: (work: Work) => void;
+}
+
+const ANY_BODY = "adapted"; // an original and its adapted copies share an id and differ in their bodies by right
+const HANDLED: Outcome = { kind: "handled" };
+const REPEATED: Outcome = { kind: "repeated" };
+const INTERRUPTED: Outcome = { kind: "interrupted" };
+
+/** Runs a message's handler within its unit of work, again at once where the policy says so, and says what became of it. Never rejects. */
+export async function attempt(options: AttemptOptions, work: Work): Promise<Outcome> {
+  const policy = options.policyOf(work);
+  const inbox = inboxEntryOf(options, work);
+  if (inbox !== undefined && options.runtime.store !== undefined) {
+    const verdict = await options.runtime.store.inbox.check(inbox);
+    if (verdict !== "first") return verdict === "repeated" ? REPEATED : { kind: "conflicting" };
+  }
+  for (;;) {
+    const ended = await runOnce(options, work, inbox);
+    if (ended.kind !== "failed") return ended;
+    const { failure } = ended;
+    work.failures++;
+    work.firstFailedAt ??= options.runtime.clock.now();
+    const decision = decide(policy, failure, work.failures, options.runtime.random);
+    if (decision.do === "giveUp") return { kind: "giveUp", failure };
+    if (decision.do === "retryLater") return { kind: "retryLater", delayMs: decision.delayMs, failure };
+    logRetry(options.runtime, work, failure);
+  }
+}
+
+async function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): Promise<Outcome | { readonly kind: "failed"; readonly failure: Failure }> {
+  const { runtime, settlement } = options;
+  const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work) });
+  const context = new RunContext({ runtime, work, unit, once: options.once, attempt: work.failures + 1 });
+  try {
+    await callHandler(options, work, context);
+    requireReply(runtime, work, context);
+    options.onHandlerDone(work);
+    if (work.held === undefined && inbox === undefined && !unit.isOpen && unit.isEmpty) settleQuietly(options, work);
+    else await commit(options, work, unit);
+    return HANDLED;
+  } catch (thrown) {
+    context.abort(thrown);
+    await unit.abandon(thrown);
+    if (thrown instanceof InboxRefusal) return thrown.verdict === "repeated" ? REPEATED : { kind: "conflicting" };
+    if (isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN")) return INTERRUPTED;
+    return { kind: "failed", failure: failureOf(thrown) };
+  }
+}
+
+function callHandler(options: AttemptOptions, work: Work, context: RunContext): Promise<void> | void {
+  const { definition, envelope, body } = work.ready;
+  const returned = options.runtime.telemetry.within(envelope, options.runtime.service, () => definition.handler(body as never, context));
+  if (!isPromise(returned)) return;
+  const limitMs = options.timeoutMsOf(work);
+  work.deadlineAt = limitMs > 0 ? options.runtime.clock.monotonicMs() + limitMs : 0;
+  return new Promise((resolve, reject) => {
+    work.interrupt = (reason) => {
+      context.abort(reason);
+      reject(reason as Error);
+    };
+    returned.then(() => resolve(), reject);
+  });
+}
+
+/** A handler that did nothing to commit: the transport settles by itself, grouped with others. */
+function settleQuietly(options: AttemptOptions, work: Work): void {
+  const settled = work.delivery!.ack();
+  if (isPromise(settled)) settled.catch((error: unknown) => options.runtime.logger.warn({ err: error, service: options.runtime.service }, "a handled message could not be settled; it will come again"));
+}
+
+async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Promise<void> {
+  await unit.complete();
+  // The ack must follow the commit: before it, a crash between the two would lose the message.
+  if (work.held === undefined && options.settlement.settlingOf(work) === undefined) await work.delivery!.ack();
+}
+
+function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
+  const { contract } = work.ready.definition;
+  if (contract.reply !== undefined && !context.hasReplied) throw fail("PR_REPLY_MISSING", { contract: contract.name, service: runtime.service });
+}
+
+function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefined {
+  const { ready, delivery, held } = work;
+  const isSettledInside = options.settlement.settlingOf(work) !== undefined;
+  const mayComeAgain = delivery?.mayRepeat === true || !isSettledInside || options.inboxAlways || ready.inboxId !== ready.envelope.id;
+  if (held === undefined && !mayComeAgain) return undefined;
+  if (options.runtime.store === undefined) return undefined;
+  return { handler: ready.definition.contract.name, messageId: ready.inboxId, bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(work.found.body) };
+}
+
+function logRetry(runtime: Runtime, work: Work, failure: Failure): void {
+  const { envelope, definition } = work.ready;
+  const ids = { messageId: envelope.id, correlationId: envelope.correlationid, conversationId: envelope.conversationid };
+  runtime.logger.info({ service: runtime.service, contract: definition.contract.name, code: failure.code, failures: work.failures, ...ids }, `a handler failed and runs again at once: ${failure.reason}`);
+}

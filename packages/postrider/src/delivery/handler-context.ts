@@ -1,0 +1,184 @@
+import type { Clock } from "../base/clock.ts";
+import { fail } from "../base/errors.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { AnyContract } from "../contracts/contract.ts";
+import { runIdentity } from "../envelope/identity.ts";
+import type { Identify } from "../envelope/identity.ts";
+import type { Draft } from "../envelope/outgoing.ts";
+import type { HandlerContext, MessageFacts, SendOptions, Sent, UnitOfWorkSql, When } from "../pipeline/context.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { Once } from "../effects/once.ts";
+import { boundLogger } from "./bound-logger.ts";
+import { lazySql } from "./lazy-sql.ts";
+import { replyTo } from "./reply.ts";
+import type { Runtime } from "./runtime.ts";
+import type { UnitOfWork } from "./unit-of-work.ts";
+import type { Work } from "./work.ts";
+
+/** What a context stands on. */
+export interface ContextOptions {
+  readonly runtime: Runtime;
+  readonly work: Work;
+  readonly unit: UnitOfWork;
+  readonly once: Once | undefined;
+  /** 1 for the first run. */
+  readonly attempt: number;
+}
+
+/** The context of one run. Everything is made at first use: most handlers need little of it. */
+export class RunContext implements HandlerContext {
+  readonly #options: ContextOptions;
+  #abort: AbortController | undefined;
+  #facts: MessageFacts | undefined;
+  #log: Logger | undefined;
+  #identify: Identify | undefined;
+  #hasReplied = false;
+
+  constructor(options: ContextOptions) {
+    this.#options = options;
+  }
+
+  get hasReplied(): boolean {
+    return this.#hasReplied;
+  }
+
+  get message(): MessageFacts {
+    return (this.#facts ??= factsOf(this.#options.work, this.#options.attempt));
+  }
+
+  get clock(): Clock {
+    return this.#options.runtime.clock;
+  }
+
+  get signal(): AbortSignal {
+    return (this.#abort ??= new AbortController()).signal;
+  }
+
+  get log(): Logger {
+    const { runtime, work } = this.#options;
+    const { id, type, correlationid, causationid, conversationid } = work.ready.envelope;
+    return (this.#log ??= boundLogger(runtime.logger, { service: runtime.service, contract: type, messageId: id, correlationId: correlationid, causationId: causationid, conversationId: conversationid, attempt: this.#options.attempt }));
+  }
+
+  get tx(): UnitOfWorkSql {
+    return lazySql((call) => {
+      this.#guard(call);
+      return this.#options.unit.open();
+    });
+  }
+
+  get send(): HandlerContext["send"] {
+    return (contract, body, options) => this.#emit("send", contract, body, options);
+  }
+
+  get publish(): HandlerContext["publish"] {
+    return (contract, body, options) => this.#emit("publish", contract, body, options);
+  }
+
+  get schedule(): HandlerContext["schedule"] {
+    return (contract, body, when, options) => {
+      this.#guard("schedule");
+      const dueAt = dueAtOf(when, this.clock);
+      const { id, messages } = this.#compose(contract, body, options, dueAt);
+      this.#options.unit.schedule(messages, id, dueAt);
+      return { id };
+    };
+  }
+
+  get cancelScheduled(): HandlerContext["cancelScheduled"] {
+    return (id) => {
+      this.#guard("cancelScheduled");
+      this.#options.unit.cancel(id);
+    };
+  }
+
+  get reply(): HandlerContext["reply"] {
+    return (body) => {
+      this.#guard("reply");
+      const { runtime, work, unit } = this.#options;
+      this.#hasReplied = true;
+      unit.add(replyTo(runtime, work.ready, body));
+    };
+  }
+
+  get progress(): HandlerContext["progress"] {
+    return (percent, note) => {
+      this.#guard("progress");
+      const { runtime, work } = this.#options;
+      if (runtime.store === undefined) throw fail("PR_STORE_NEEDED", { feature: "progress", service: runtime.service });
+      const report = { percent: Math.min(100, Math.max(0, percent)), at: runtime.clock.now(), ...(note === undefined ? {} : { note }) };
+      runtime.store.progress.report(work.ready.envelope.id, report).catch((error: unknown) => this.log.warn({ err: error }, "progress could not be stored"));
+    };
+  }
+
+  get once(): HandlerContext["once"] {
+    return async (name, effect) => {
+      this.#guard("once");
+      const { runtime, work, unit, once } = this.#options;
+      if (once === undefined) throw fail("PR_STORE_NEEDED", { feature: "once", service: runtime.service });
+      if (unit.isOpen) throw fail("PR_TRANSACTION_OPEN", { call: "once", handler: this.#handler });
+      const { envelope, definition } = work.ready;
+      return once({ rootId: envelope.rootid ?? envelope.id, service: runtime.service, handler: definition.contract.name, name }, effect, this.signal);
+    };
+  }
+
+  /** Ends the context's life from outside: its signal aborts. */
+  abort(reason: unknown): void {
+    (this.#abort ??= new AbortController()).abort(reason);
+  }
+
+  get #handler(): string {
+    return `${this.#options.work.ready.definition.contract.name} in ${this.#options.runtime.service}`;
+  }
+
+  #guard(call: string): void {
+    if (!this.#options.unit.isEnded) return;
+    const { runtime } = this.#options;
+    const code: ErrorCode = "PR_CONTEXT_SEALED";
+    const error = fail(code, { call, handler: this.#handler });
+    runtime.logger.error({ err: error, code, service: runtime.service, messageId: this.#options.work.ready.envelope.id }, error.message);
+    throw error;
+  }
+
+  #emit(call: string, contract: AnyContract, body: unknown, options: SendOptions | undefined): Sent {
+    this.#guard(call);
+    const { id, messages } = this.#compose(contract, body, options);
+    this.#options.unit.add(messages);
+    return { id };
+  }
+
+  #compose(contract: AnyContract, body: unknown, options: SendOptions | undefined, leavesAtMs?: number): Draft {
+    const { runtime, work } = this.#options;
+    const { envelope, definition } = work.ready;
+    this.#identify ??= runIdentity(envelope, { service: runtime.service, handler: definition.contract.name });
+    return runtime.compose(contract, body, { options, identify: this.#identify, cause: envelope, ...(leavesAtMs === undefined ? {} : { leavesAtMs }) });
+  }
+}
+
+/** When something scheduled is due, in milliseconds since the epoch. */
+export function dueAtOf(when: When, clock: Clock): number {
+  const dueAt = "at" in when ? when.at.getTime() : clock.now() + when.delayMs;
+  if (!Number.isFinite(dueAt)) throw fail("PR_CONFIG_INVALID", { mistakes: "a message is scheduled for no valid time" });
+  return dueAt;
+}
+
+function factsOf(work: Work, attempt: number): MessageFacts {
+  const { envelope } = work.ready;
+  return {
+    id: envelope.id,
+    contract: envelope.type,
+    version: envelope.contractversion,
+    kind: envelope.kind,
+    source: envelope.source,
+    time: envelope.time,
+    key: work.key,
+    correlationId: envelope.correlationid ?? envelope.id,
+    causationId: envelope.causationid,
+    conversationId: envelope.conversationid ?? envelope.id,
+    rootId: envelope.rootid ?? envelope.id,
+    tenant: envelope.tenant,
+    headers: work.found.headers,
+    attempt,
+    isRedrive: work.isRedrive,
+  };
+}

@@ -1,0 +1,41 @@
+import type { Lane } from "../ports/transport.ts";
+
+/** What a consumer knows of a lane that it owns, and of the work on it. Positions of high and normal priority are counted apart: they are two logs. */
+export class LaneState<Item> {
+  readonly lane: Lane;
+  /** Keys with a message that is retrying, dead or parked. A cache: the store decides. */
+  readonly blocked: Set<string>;
+  /** What has not ended. */
+  readonly open: Set<Item> = new Set();
+  /** Taking that has not ended: later messages of the lane wait for it. */
+  intake: Promise<void> | undefined;
+  isGone = false;
+  isPaused = false;
+  readonly #suspects: readonly [normal: number, high: number];
+  readonly #marked: [normal: number, high: number];
+
+  constructor(lane: Lane, suspectsUpTo: number, highSuspectsUpTo: number, blocked: Iterable<string>) {
+    this.lane = lane;
+    this.#suspects = [suspectsUpTo, highSuspectsUpTo];
+    this.#marked = [suspectsUpTo, highSuspectsUpTo];
+    this.blocked = new Set(blocked);
+  }
+
+  /** Everything up to here may have begun under an earlier owner or process. */
+  suspectsUpTo(isHigh: boolean): number {
+    return this.#suspects[isHigh ? 1 : 0];
+  }
+
+  /** Raises what is known, durably, as possibly begun; whether that has to be written. */
+  raise(isHigh: boolean, position: number): boolean {
+    const at = isHigh ? 1 : 0;
+    if (position <= this.#marked[at]) return false;
+    this.#marked[at] = position;
+    return true;
+  }
+}
+
+/** The name under which the marks of a destination are kept. */
+export function placeOf(destination: string, isHigh: boolean): string {
+  return isHigh ? `${destination} high` : destination;
+}

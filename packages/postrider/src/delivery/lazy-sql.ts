@@ -1,0 +1,14 @@
+import type { UnitOfWorkSql } from "../pipeline/context.ts";
+import type { SqlValue } from "../ports/sql.ts";
+import type { StoreTransaction } from "../ports/store.ts";
+
+/** SQL of a transaction that opens at the first call. `open` is told which call it is for. */
+export function lazySql(open: (call: string) => Promise<StoreTransaction>): UnitOfWorkSql {
+  const sql = {
+    run: async (text: string, ...parameters: readonly SqlValue[]) => (await open("tx.run")).run(text, ...parameters),
+    get: async (text: string, ...parameters: readonly SqlValue[]) => (await open("tx.get")).get(text, ...parameters),
+    all: async (text: string, ...parameters: readonly SqlValue[]) => (await open("tx.all")).all(text, ...parameters),
+    raw: async () => (await open("tx.raw")).raw,
+  };
+  return sql as UnitOfWorkSql; // the row types are the caller's word, as everywhere in Sql
+}

@@ -1,0 +1,182 @@
+import type { Timer } from "../base/clock.ts";
+import { effectLedger } from "../effects/once.ts";
+import type { RetryPolicy, Service } from "../pipeline/service.ts";
+import { decoder } from "../pipeline/decode.ts";
+import type { ContractIndex } from "../contracts/registry.ts";
+import type { Subscription, Transport } from "../ports/transport.ts";
+import { Aside } from "./aside.ts";
+import { Consumer } from "./consumer.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { OutageMode } from "./outage.ts";
+import { DEFAULT_RETRY } from "./policy.ts";
+import { colocatedOf } from "./runtime.ts";
+import type { Runtime } from "./runtime.ts";
+import { Settlement } from "./settlement.ts";
+import { StartLedger } from "./starts.ts";
+import { WorkFloor } from "./work-floor.ts";
+import type { Work } from "./work.ts";
+
+/** What a service runs with when it says nothing. */
+export const SERVICE_DEFAULTS: {
+  readonly concurrency: number;
+  readonly prefetchCount: number;
+  readonly prefetchBytes: number;
+  readonly timeoutMs: number;
+  readonly maxStarts: number;
+  readonly maxParkedPerKey: number;
+  readonly outageAfter: number;
+  readonly outageProbeMs: number;
+} = {
+  concurrency: 100,
+  prefetchCount: 1000,
+  prefetchBytes: 16 * 1024 * 1024,
+  timeoutMs: 30_000,
+  maxStarts: 4,
+  maxParkedPerKey: 1000,
+  outageAfter: 20,
+  outageProbeMs: 1000,
+};
+
+const MAX_PROBE_MS = 30_000;
+const TIME_LIMIT_CHECK_MS = 100; // how late a handler may be interrupted
+
+/** What a running service is asked about. */
+export interface SubscriptionStatus {
+  readonly service: string;
+  readonly destination: string;
+  readonly isOut: boolean;
+  /** Whether a lane is paused because too much is parked behind one key. */
+  readonly isPaused: boolean;
+  readonly inFlight: number;
+  readonly lanes: number;
+  readonly backlog: number;
+  readonly lagSeconds: number | undefined;
+  /** When a message ended last, on the monotonic clock. */
+  readonly lastEndedAt: number;
+}
+
+/** What a running service stands on. */
+export interface ServiceRunnerOptions {
+  readonly runtime: Runtime;
+  readonly service: Service;
+  readonly contracts: ContractIndex;
+  readonly subscriptions: readonly { readonly transport: Transport; readonly subscription: Subscription }[];
+}
+
+/** Runs one service of this process: a consumer for each destination that it reads, one dispatcher over all. */
+export class ServiceRunner {
+  readonly #options: ServiceRunnerOptions;
+  readonly #dispatcher: Dispatcher<Work>;
+  readonly #consumers: { readonly consumer: Consumer; readonly floor: WorkFloor }[];
+  #limitTimer: Timer | undefined;
+
+  constructor(options: ServiceRunnerOptions) {
+    this.#options = options;
+    this.#dispatcher = dispatcherOf(options);
+    const { store } = options.runtime;
+    const starts = store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts);
+    this.#consumers = options.subscriptions.map((place) => consumerOf(options, place, this.#dispatcher, starts));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#consumers.map(({ consumer }) => consumer.start()));
+    this.#checkTimeLimits();
+  }
+
+  /** Takes nothing more, lets what runs end within `drainMs`, gives back the rest, releases the lanes. */
+  async stop(drainMs: number): Promise<void> {
+    await Promise.all(this.#consumers.map(({ consumer }) => consumer.stopTaking()));
+    await Promise.all(this.#consumers.map(({ consumer }) => consumer.leaveAll(drainMs)));
+    this.#dispatcher.stop();
+    this.#limitTimer?.cancel();
+    await Promise.all(this.#consumers.map(({ consumer }) => consumer.close()));
+  }
+
+  /** Interrupts what still runs: a drain waits no longer. */
+  force(): void {
+    for (const { floor } of this.#consumers) floor.interruptAll();
+  }
+
+  /** Held messages may be due. */
+  wakeHeld(): void {
+    for (const { floor } of this.#consumers) floor.onHeld(this.#options.runtime.clock.now());
+  }
+
+  status(): Promise<readonly SubscriptionStatus[]> {
+    return Promise.all(
+      this.#consumers.map(async ({ consumer, floor }) => {
+        const { lanes, backlog, lagSeconds } = await consumer.inspect();
+        return {
+          service: this.#options.service.name,
+          destination: consumer.destination,
+          isOut: this.#dispatcher.isOut,
+          isPaused: consumer.isPaused,
+          inFlight: floor.running,
+          lanes: lanes.length,
+          backlog,
+          lagSeconds,
+          lastEndedAt: floor.lastEndedAt,
+        };
+      }),
+    );
+  }
+
+  #checkTimeLimits(): void {
+    this.#limitTimer = this.#options.runtime.clock.after(TIME_LIMIT_CHECK_MS, () => {
+      for (const { floor } of this.#consumers) floor.checkTimeLimits();
+      this.#checkTimeLimits();
+    });
+  }
+}
+
+function dispatcherOf({ runtime, service }: ServiceRunnerOptions): Dispatcher<Work> {
+  const { concurrency, ratePerSecond, outageAfter, outageProbeMs } = { ...SERVICE_DEFAULTS, ...service.options };
+  return new Dispatcher<Work>({
+    clock: runtime.clock,
+    concurrency,
+    ratePerSecond: ratePerSecond ?? 0,
+    outage: new OutageMode({ after: outageAfter, probeMs: outageProbeMs, maxProbeMs: MAX_PROBE_MS }),
+    onOutage: (change) => {
+      const text = change === "began" ? `${service.name} fails at every message; it now tries one at a time` : `${service.name} works again`;
+      runtime.logger.warn({ service: service.name }, text);
+      runtime.alert({ kind: change === "began" ? "outage" : "outageOver", service: service.name, text });
+    },
+  });
+}
+
+function consumerOf(
+  { runtime, service, contracts }: ServiceRunnerOptions,
+  { transport, subscription }: { readonly transport: Transport; readonly subscription: Subscription },
+  dispatcher: Dispatcher<Work>,
+  starts: StartLedger | undefined,
+): { readonly consumer: Consumer; readonly floor: WorkFloor } {
+  const colocated = colocatedOf(runtime, transport);
+  const place: { wake: (dueAt: number) => void } = { wake: () => undefined };
+  const settlement = new Settlement({ runtime, destination: subscription.destination.name, colocated, onHeld: (dueAt) => place.wake(dueAt) });
+  const floor = new WorkFloor({
+    runtime,
+    settlement,
+    dispatcher,
+    starts,
+    maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey,
+    attempt: {
+      runtime,
+      settlement,
+      once: runtime.store && effectLedger(runtime.store.effects),
+      policyOf: policies(service),
+      timeoutMsOf: (work) => work.ready.definition.options.timeoutMs ?? service.options.timeoutMs ?? SERVICE_DEFAULTS.timeoutMs,
+      inboxAlways: service.options.inboxAlways ?? false,
+    },
+  });
+  place.wake = (dueAt) => floor.onHeld(dueAt);
+  const mapping = service.options.foreign?.[subscription.destination.name];
+  const decode = decoder({ service, destination: subscription.destination, contracts, clock: runtime.clock, ...(mapping === undefined ? {} : { mapping }) });
+  const consumer = new Consumer({ runtime, transport, subscription, decoder: decode, starts, floor, aside: new Aside(runtime, settlement) });
+  return { consumer, floor };
+}
+
+/** Merged once per handler, not once per message. */
+function policies(service: Service): (work: Work) => RetryPolicy {
+  const merged = new Map(service.handlers.map((definition) => [definition, { ...DEFAULT_RETRY, ...service.options.retry, ...definition.options.retry }]));
+  return (work) => merged.get(work.ready.definition) ?? DEFAULT_RETRY;
+}

@@ -1,0 +1,183 @@
+import type { MaybePromise } from "../base/deferred.ts";
+import { isPostriderError } from "../base/errors.ts";
+import { deadLetterOf } from "../deadletters/letter.ts";
+import type { DeadLetter, DeadLetterList, HeldMessage, StoreTransaction } from "../ports/store.ts";
+import type { Delivery } from "../ports/transport.ts";
+import type { Envelope } from "../envelope/envelope.ts";
+import type { Failure } from "./policy.ts";
+import { failedReply } from "./reply.ts";
+import { enlist, inOrder } from "./runtime.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Work } from "./work.ts";
+import type { Colocated } from "../ports/transport.ts";
+
+/** What a settlement needs to know of its consumer. */
+export interface SettlementOptions {
+  readonly runtime: Runtime;
+  readonly destination: string;
+  readonly colocated: Colocated | undefined;
+  /** Called after a commit that held a message: when it is due. */
+  readonly onHeld: (dueAt: number) => void;
+}
+
+/** Ends messages otherwise than by success, each in one transaction with its settling: put off, parked, given up. Nothing is ever settled before its row is safe. */
+export class Settlement {
+  readonly #options: SettlementOptions;
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+  }
+
+  /** What must be written with a success besides the handler's own work; undefined where the transport settles by itself afterwards. */
+  settlingOf(work: Work): ((transaction: StoreTransaction) => MaybePromise<void>) | undefined {
+    const { delivery } = work;
+    if (work.held !== undefined) return (transaction) => this.#completeHeld(transaction, work);
+    const { colocated } = this.#options;
+    return colocated === undefined ? undefined : (transaction) => colocated.settleIn(transaction, delivery!);
+  }
+
+  /** Settles a message that needs nothing else. */
+  async settle(work: Work): Promise<void> {
+    if (work.held !== undefined) await this.#write(work, []);
+    else await work.delivery!.ack();
+  }
+
+  /** Puts a failed message off until `dueAt`. */
+  async retryLater(work: Work, dueAt: number): Promise<void> {
+    const { held } = work;
+    const failed = { dueAt, failures: work.failures, firstFailedAt: work.firstFailedAt! };
+    if (held !== undefined) await this.#store.transaction((transaction) => transaction.held.postpone(held, failed));
+    else await this.#write(work, [(transaction) => transaction.held.put({ ...this.#heldOf(work, "retry"), ...failed })]);
+    if (this.#isOrdered(work)) work.lane.blocked.add(work.key!);
+    this.#options.onHeld(dueAt);
+  }
+
+  /** Parks a message behind its key, if the key is still blocked; whether it did. */
+  async park(work: Work): Promise<boolean> {
+    const key = work.key!;
+    const { destination, colocated } = this.#options;
+    const isParked = await this.#store.transaction(async (transaction) => {
+      if (!(await transaction.held.isBlocked(destination, key))) return false;
+      await transaction.held.put(this.#heldOf(work, "parked"));
+      await colocated?.settleIn(transaction, work.delivery!);
+      return true;
+    });
+    if (!isParked) work.lane.blocked.delete(key);
+    else if (colocated === undefined) await work.delivery!.ack();
+    return isParked;
+  }
+
+  /** Gives a message up: it goes to a list, byte for byte, and an asker is told. Returns the letter's id. */
+  async bury(work: Work, list: DeadLetterList, failure: Failure): Promise<string> {
+    const { runtime } = this.#options;
+    const { envelope, definition } = work.ready;
+    const id = runtime.ids.next();
+    const letter = deadLetterOf({
+      id,
+      service: runtime.service,
+      list,
+      found: { envelope, headers: work.found.headers, body: work.found.body },
+      contract: definition.contract.name,
+      deadLetterId: work.held?.deadLetterId,
+      destination: this.#options.destination,
+      lane: work.lane.lane.number,
+      key: work.key,
+      isOrdered: this.#isOrdered(work) && list === "failed",
+      failure,
+      attempts: work.failures,
+      at: runtime.clock.now(),
+      redrives: work.held?.redrives ?? 0,
+    });
+    await this.#write(work, [(transaction) => transaction.deadLetters.add(letter), (transaction) => enlist(runtime, transaction, failedReply(runtime, envelope, failure))]);
+    if (letter.isOrdered) work.lane.blocked.add(work.key!);
+    return id;
+  }
+
+  /** Gives up a message that never became work: it cannot be read, expired, or has no handler here. Returns the letter's id. */
+  async buryFound(delivery: Delivery, list: DeadLetterList, failure: Failure, envelope: Envelope | undefined): Promise<string> {
+    const { runtime, colocated } = this.#options;
+    const id = runtime.ids.next();
+    const letter = deadLetterOf({
+      id,
+      service: runtime.service,
+      list,
+      found: { envelope: envelope ?? delivery.envelope, headers: delivery.headers, body: delivery.body },
+      contract: (envelope ?? delivery.envelope)?.type ?? "",
+      destination: this.#options.destination,
+      lane: delivery.lane.number,
+      key: (envelope ?? delivery.envelope)?.partitionkey,
+      isOrdered: false,
+      failure,
+      attempts: 0,
+      at: runtime.clock.now(),
+      redrives: 0,
+    });
+    const reply = envelope === undefined || list === "expired" ? [] : failedReply(runtime, envelope, failure);
+    await this.#store.transaction((transaction) =>
+      inOrder([() => transaction.deadLetters.add(letter), () => enlist(runtime, transaction, reply), () => colocated?.settleIn(transaction, delivery)]),
+    );
+    if (colocated === undefined) await delivery.ack();
+    return id;
+  }
+
+  /** The letter of a held message that no handler of this service reads any more. */
+  letterOfHeld(held: HeldMessage, list: DeadLetterList, failure: Failure): DeadLetter {
+    const { service, ids, clock } = this.#options.runtime;
+    const { destination, lane, key, isOrdered, failures, redrives, deadLetterId } = held;
+    return deadLetterOf({ id: ids.next(), service, list, found: held, destination, lane, key, isOrdered, failure, attempts: failures, at: clock.now(), redrives, deadLetterId });
+  }
+
+  /** How many are parked behind a message's key. */
+  parkedCount(key: string): Promise<number> {
+    return this.#store.transaction((transaction) => transaction.held.parkedCount(this.#options.destination, key));
+  }
+
+  get #store(): NonNullable<Runtime["store"]> {
+    return this.#options.runtime.store!;
+  }
+
+  async #write(work: Work, steps: readonly ((transaction: StoreTransaction) => MaybePromise<unknown>)[]): Promise<void> {
+    const settle = this.settlingOf(work);
+    await this.#store.transaction((transaction) => inOrder([...steps.map((step) => () => step(transaction)), () => settle?.(transaction)]));
+    if (work.held === undefined && this.#options.colocated === undefined) await work.delivery!.ack();
+  }
+
+  /** A held message is done: it goes, and the next one of its key is let out of the parking. */
+  async #completeHeld(transaction: StoreTransaction, work: Work): Promise<void> {
+    const { destination } = this.#options;
+    await transaction.held.complete(work.held!);
+    if (!this.#isOrdered(work)) return;
+    const key = work.key!;
+    if (await transaction.held.releaseNext(destination, key)) this.#options.onHeld(this.#options.runtime.clock.now());
+    else if (!(await transaction.held.isBlocked(destination, key, work.held!.id))) work.unblocksKey = true;
+  }
+
+  #isOrdered(work: Work): boolean {
+    return work.ready.definition.contract.ordered && work.key !== undefined;
+  }
+
+  #heldOf(work: Work, purpose: "retry" | "parked"): HeldMessage {
+    const { envelope, definition } = work.ready;
+    return {
+      id: `${envelope.id}/${definition.contract.name}`,
+      purpose,
+      dueAt: undefined,
+      destination: this.#options.destination,
+      lane: work.lane.lane.number,
+      key: work.key,
+      isOrdered: this.#isOrdered(work),
+      envelope,
+      headers: work.found.headers,
+      body: work.found.body,
+      failures: work.failures,
+      firstFailedAt: work.firstFailedAt,
+      deadLetterId: undefined,
+      redrives: 0,
+    };
+  }
+}
+
+/** Whether an error says that this process no longer owns what it worked on. */
+export function isLeaseLost(error: unknown): boolean {
+  return isPostriderError(error, "PR_LEASE_LOST");
+}

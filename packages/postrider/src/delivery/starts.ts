@@ -1,0 +1,77 @@
+import { deferred } from "../base/deferred.ts";
+import type { Deferred } from "../base/deferred.ts";
+import type { Starts, TakenMark } from "../ports/store.ts";
+import type { Work } from "./work.ts";
+
+/** What a service may do with a message that may have ended its process. */
+export type Admission = "run" | "poison";
+
+// A suspect runs beside others once, so that one crash does not slow a whole backlog down; after a second crash it runs alone, so that a third accuses nobody else.
+const STARTS_BEFORE_ALONE = 2;
+
+/**
+ * Knows durably what may have begun, so that a message that ends its process is found out and its neighbours are not blamed.
+ *
+ * What a lane hands over is marked a batch at a time, before any of it runs. What was marked and not settled when a process ended is a suspect: its further starts are counted one by one.
+ */
+export class StartLedger {
+  readonly #starts: Starts;
+  readonly #maxStarts: number;
+  #marks: TakenMark[] = [];
+  #marking: Promise<void> | undefined;
+  #alone: Promise<void> = Promise.resolve();
+  readonly #aloneOf = new Map<Work, Deferred>();
+  readonly #counted = new Set<Work>();
+
+  constructor(starts: Starts, maxStarts: number) {
+    this.#starts = starts;
+    this.#maxStarts = maxStarts;
+  }
+
+  /** How far a lane may have begun before. */
+  taken(place: string, lane: number): Promise<number> {
+    return this.#starts.taken(place, lane);
+  }
+
+  /** Marks a lane as taken up to a position. All marks of one turn share one write. */
+  mark(place: string, lane: number, position: number): Promise<void> {
+    this.#marks.push({ destination: place, lane, position });
+    this.#marking ??= Promise.resolve().then(() => {
+      const marks = this.#marks;
+      this.#marks = [];
+      this.#marking = undefined;
+      return this.#starts.markTaken(marks);
+    });
+    return this.#marking;
+  }
+
+  /** Counts the start of a suspect, or of a held message, before it runs; waits for its turn if it must run alone. */
+  async admit(work: Work): Promise<Admission> {
+    const counted = await this.#starts.countStart(work.ready.envelope.id);
+    this.#counted.add(work);
+    const starts = counted + (work.held === undefined ? 1 : 0); // a delivery's first start is the mark's
+    if (starts > this.#maxStarts) return "poison";
+    if (starts > STARTS_BEFORE_ALONE) await this.#waitAlone(work);
+    return "run";
+  }
+
+  /** The run is over, however it went: the process has survived it. */
+  survived(work: Work): void {
+    this.#aloneOf.get(work)?.resolve();
+    this.#aloneOf.delete(work);
+    if (this.#counted.delete(work)) this.#starts.forget([work.ready.envelope.id]).catch(() => undefined); // at worst it is counted once too often
+  }
+
+  /** How often a message was started, as far as it is counted. */
+  get maxStarts(): number {
+    return this.#maxStarts;
+  }
+
+  async #waitAlone(work: Work): Promise<void> {
+    const before = this.#alone;
+    const mine = deferred();
+    this.#alone = mine.promise;
+    this.#aloneOf.set(work, mine);
+    await before;
+  }
+}

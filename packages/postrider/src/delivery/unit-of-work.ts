@@ -1,0 +1,171 @@
+import { deferred } from "../base/deferred.ts";
+import type { Deferred, MaybePromise } from "../base/deferred.ts";
+import { fail } from "../base/errors.ts";
+import type { Outgoing } from "../ports/transport.ts";
+import type { InboxEntry, ScheduledMessage, StoreTransaction } from "../ports/store.ts";
+import { enlist, inOrder } from "./runtime.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Thrown inside a unit of work when its message turns out to be done already, or to be another one under the same id. */
+export class InboxRefusal extends Error {
+  readonly verdict: "repeated" | "conflicting";
+
+  constructor(verdict: "repeated" | "conflicting") {
+    super(`the inbox says: ${verdict}`);
+    this.name = "InboxRefusal";
+    this.verdict = verdict;
+  }
+}
+
+/** What a unit of work must do besides what its handler asks for. */
+export interface UnitOptions {
+  readonly runtime: Runtime;
+  /** The inbox row, where the message may come again. Written first. */
+  readonly inbox: InboxEntry | undefined;
+  /** Settles the message within the transaction. Absent where that is done after the commit. */
+  readonly settleIn: ((transaction: StoreTransaction) => MaybePromise<void>) | undefined;
+}
+
+/**
+ * The transaction around one run of a handler. Opens at the first use of `tx`, or at the end if there is something to write.
+ *
+ * States: *closed* (nothing was written); *open* (the store's transaction is ours); *ended* (committed or rolled back: everything throws).
+ */
+export class UnitOfWork {
+  readonly #options: UnitOptions;
+  #outgoing: Outgoing[] = [];
+  /** From the first composition on that is not there yet; the order of the calls is kept. */
+  #late: MaybePromise<readonly Outgoing[]>[] | undefined;
+  #scheduling: Promise<void>[] | undefined;
+  #scheduled: ScheduledMessage[] | undefined;
+  #cancelled: string[] | undefined;
+  #opening: Promise<StoreTransaction> | undefined;
+  #finish: Deferred | undefined;
+  #committed: Promise<void> | undefined;
+  #isEnded = false;
+
+  constructor(options: UnitOptions) {
+    this.#options = options;
+  }
+
+  get isOpen(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Takes what a composition gives, in the order of the calls. */
+  add(composed: MaybePromise<readonly Outgoing[]>): void {
+    if (composed instanceof Promise || this.#late !== undefined) (this.#late ??= []).push(composed);
+    else this.#outgoing.push(...composed);
+  }
+
+  /** Schedules the first message of a composition; its adapted copies are scheduled beside it. */
+  schedule(composed: MaybePromise<readonly Outgoing[]>, id: string, dueAt: number): void {
+    const put = (messages: readonly Outgoing[]): void => {
+      this.#scheduled ??= [];
+      messages.forEach((message, at) => this.#scheduled!.push({ id: at === 0 ? id : message.envelope.id, dueAt, message }));
+    };
+    if (composed instanceof Promise) (this.#scheduling ??= []).push(composed.then(put));
+    else put(composed);
+  }
+
+  cancel(id: string): void {
+    (this.#cancelled ??= []).push(id);
+  }
+
+  /** The transaction, opened at the first call. */
+  open(): Promise<StoreTransaction> {
+    this.#opening ??= this.#begin();
+    return this.#opening;
+  }
+
+  /** Writes everything, commits, and resolves once that is durable. @throws InboxRefusal, and what the store throws */
+  async complete(): Promise<void> {
+    this.#isEnded = true;
+    if (this.#scheduling !== undefined) await Promise.all(this.#scheduling);
+    if (this.#late !== undefined) this.#outgoing.push(...(await Promise.all(this.#late)).flat());
+    if (this.#opening !== undefined) {
+      this.#finish!.resolve();
+      return this.#committed;
+    }
+    const { runtime, inbox, settleIn } = this.#options;
+    if (inbox === undefined && this.isEmpty) return settleIn === undefined ? undefined : void (await runtime.store!.transaction(settleIn));
+    if (runtime.store === undefined) return this.#sendDirectly();
+    await runtime.store.transaction((transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]));
+    this.#wake();
+  }
+
+  /** Whether there is nothing to write but the settling. */
+  get isEmpty(): boolean {
+    return this.#outgoing.length === 0 && this.#scheduled === undefined && this.#cancelled === undefined && this.#late === undefined && this.#scheduling === undefined;
+  }
+
+  /** Rolls back. */
+  async abandon(reason: unknown): Promise<void> {
+    this.#isEnded = true;
+    if (this.#late !== undefined || this.#scheduling !== undefined) await Promise.allSettled([...(this.#late ?? []), ...(this.#scheduling ?? [])]);
+    if (this.#opening === undefined) return;
+    this.#finish!.reject(reason);
+    await this.#committed!.catch(() => undefined); // the reason is the caller's own
+  }
+
+  #begin(): Promise<StoreTransaction> {
+    const { store, service } = this.#options.runtime;
+    if (store === undefined) throw fail("PR_STORE_NEEDED", { feature: "tx", service });
+    this.#finish = deferred();
+    this.#finish.promise.catch(() => undefined); // seen by the transaction, if it ever gets to it
+    return new Promise((resolve, reject) => {
+      this.#committed = store.transaction(async (transaction) => {
+        await this.#recordInbox(transaction);
+        resolve(transaction);
+        await this.#finish!.promise;
+        await this.#flush(transaction);
+      });
+      this.#committed.then(() => this.#wake(), reject);
+    });
+  }
+
+  #recordInbox(transaction: StoreTransaction): MaybePromise<void> {
+    const { inbox } = this.#options;
+    if (inbox === undefined) return undefined;
+    const verdict = transaction.inbox.record(inbox);
+    return verdict instanceof Promise ? verdict.then(refuse) : refuse(verdict);
+  }
+
+  #flush(transaction: StoreTransaction): MaybePromise<void> {
+    const { runtime, settleIn } = this.#options;
+    if (this.#scheduled === undefined && this.#cancelled === undefined) {
+      const sent = enlist(runtime, transaction, this.#outgoing);
+      return sent instanceof Promise ? sent.then(() => settleIn?.(transaction)) : settleIn?.(transaction);
+    }
+    const steps: (() => MaybePromise<unknown>)[] = [() => enlist(runtime, transaction, this.#outgoing)];
+    for (const id of this.#cancelled ?? []) steps.push(() => transaction.schedule.cancel(id));
+    for (const entry of this.#scheduled ?? []) steps.push(() => transaction.schedule.put(entry));
+    if (settleIn !== undefined) steps.push(() => settleIn(transaction));
+    return inOrder(steps);
+  }
+
+  async #sendDirectly(): Promise<void> {
+    const { runtime } = this.#options;
+    if (this.#scheduled !== undefined || this.#cancelled !== undefined) throw fail("PR_STORE_NEEDED", { feature: "schedule", service: runtime.service });
+    for (const kind of ["command", "event"] as const) {
+      const batch = this.#outgoing.filter((message) => (message.envelope.kind === "event") === (kind === "event"));
+      if (batch.length === 0) continue;
+      const outcomes = await runtime.transportOf(kind).send(batch, { deadlineMs: runtime.sendDeadlineMs });
+      const failed = outcomes.find((outcome) => outcome !== undefined);
+      if (failed !== undefined) throw failed;
+    }
+  }
+
+  #wake(): void {
+    if (this.#outgoing.length > 0) this.#options.runtime.wake("outbox");
+    if (this.#scheduled !== undefined) this.#options.runtime.wake("schedule");
+  }
+}
+
+function refuse(verdict: "first" | "repeated" | "conflicting"): void {
+  if (verdict !== "first") throw new InboxRefusal(verdict);
+}

@@ -1,0 +1,265 @@
+import { deferred } from "../base/deferred.ts";
+import { fail } from "../base/errors.ts";
+import type { Lane } from "../ports/transport.ts";
+import { attempt } from "./attempt.ts";
+import type { AttemptOptions, Outcome } from "./attempt.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { KeyGate } from "./key-gate.ts";
+import type { LaneState } from "./lane-state.ts";
+import { failureOf } from "./policy.ts";
+import type { Failure } from "./policy.ts";
+import type { Runtime } from "./runtime.ts";
+import { isLeaseLost } from "./settlement.ts";
+import type { Settlement } from "./settlement.ts";
+import type { StartLedger } from "./starts.ts";
+import type { Runner, Work } from "./work.ts";
+import type { DeadLetterList } from "../ports/store.ts";
+import type { MessageOutcome } from "../ports/telemetry.ts";
+
+/** What a floor stands on. */
+export interface WorkFloorOptions {
+  readonly runtime: Runtime;
+  readonly settlement: Settlement;
+  readonly dispatcher: Dispatcher<Work>;
+  readonly starts: StartLedger | undefined;
+  readonly attempt: Omit<AttemptOptions, "onHandlerDone">;
+  readonly maxParkedPerKey: number;
+}
+
+/** Where the work of one consumer is done: one message of a key at a time, as many keys as the service allows. */
+export class WorkFloor implements Runner {
+  /** Set by the consumer: something was held until then. */
+  onHeld: (dueAt: number) => void = () => undefined;
+  /** Set by the consumer: a work has ended. */
+  onEnded: (work: Work) => void = () => undefined;
+  /** Set by the consumer: stops or resumes the hand-over of a lane. */
+  pauseLane: (lane: Lane, isPaused: boolean) => void = () => undefined;
+  readonly #options: WorkFloorOptions;
+  readonly #attempt: AttemptOptions;
+  readonly #gate = new KeyGate<Work>();
+  readonly #running = new Set<Work>();
+  #lastEndedAt: number;
+
+  constructor(options: WorkFloorOptions) {
+    this.#options = options;
+    this.#attempt = { ...options.attempt, onHandlerDone: (work) => this.#freePlace(work) };
+    this.#lastEndedAt = options.runtime.clock.monotonicMs();
+  }
+
+  /** When a work ended last, on the monotonic clock. */
+  get lastEndedAt(): number {
+    return this.#lastEndedAt;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Takes a work on: it starts when its key and a place are free. */
+  enter(work: Work): void {
+    work.lane.open.add(work);
+    if (this.#gate.enter(work)) this.#options.dispatcher.add(work);
+  }
+
+  /** Runs a work to its end; called by the dispatcher. Never rejects. */
+  async run(work: Work): Promise<void> {
+    const startedAt = this.#options.runtime.clock.monotonicMs();
+    work.isProbe = this.#options.dispatcher.isOut;
+    work.hasPlace = true;
+    this.#running.add(work);
+    try {
+      await this.#runAndSettle(work, startedAt);
+    } catch (error) {
+      await this.#unsettled(work, error);
+    }
+    this.#finish(work);
+  }
+
+  /** A lane goes: what waits is given back, what runs may end until the deadline, then it is interrupted. */
+  async leave(state: LaneState<Work>, deadlineMs: number): Promise<void> {
+    const isOfLane = (work: Work): boolean => work.lane === state;
+    const waiting = [...this.#options.dispatcher.evict(isOfLane), ...this.#gate.evict(isOfLane)];
+    for (const work of waiting) this.#giveBackWaiting(work);
+    await this.#drain([...state.open].filter((work) => work.state === "running"), deadlineMs);
+  }
+
+  /** Interrupts what has run over its time. Called now and then. */
+  checkTimeLimits(): void {
+    const nowMs = this.#options.runtime.clock.monotonicMs();
+    for (const work of this.#running) {
+      if (work.deadlineAt === 0 || work.deadlineAt > nowMs || work.interrupt === undefined) continue;
+      const { definition } = work.ready;
+      const limitMs = this.#attempt.timeoutMsOf(work);
+      work.interrupt(fail("PR_HANDLER_TIMEOUT", { contract: definition.contract.name, service: this.#options.runtime.service, limitMs }));
+    }
+  }
+
+  /** Interrupts all that runs, as at the end of a drain. */
+  interruptAll(): void {
+    for (const work of this.#running) work.interrupt?.(fail("PR_SHUTDOWN", { during: `a handler of ${this.#options.runtime.service}` }));
+  }
+
+  async #runAndSettle(work: Work, startedAt: number): Promise<void> {
+    const { starts } = this.#options;
+    if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison") return this.#buryPoison(work, starts);
+    if (this.#mustPark(work) && (await this.#park(work))) return;
+    const outcome = await attempt(this.#attempt, work);
+    await this.#settle(work, outcome, this.#options.runtime.clock.monotonicMs() - startedAt);
+  }
+
+  async #settle(work: Work, outcome: Outcome, durationMs: number): Promise<void> {
+    const { dispatcher, runtime } = this.#options;
+    switch (outcome.kind) {
+      case "handled":
+        dispatcher.report(undefined, work.isProbe);
+        return this.#count(work, "handled", durationMs);
+      case "repeated":
+        await this.#options.settlement.settle(work);
+        return this.#count(work, "repeated", durationMs);
+      case "interrupted":
+        await this.#interrupted(work);
+        return this.#count(work, "givenBack", durationMs);
+      case "conflicting":
+        await this.#bury(work, "quarantined", failureOf(fail("PR_ID_CONFLICT", { id: work.ready.inboxId })));
+        return this.#count(work, "quarantined", durationMs);
+      case "giveUp":
+        dispatcher.report(outcome.failure.code, work.isProbe);
+        return this.#giveUp(work, outcome.failure, durationMs);
+      case "retryLater": {
+        const wasOut = dispatcher.isOut && !work.isProbe;
+        dispatcher.report(outcome.failure.code, work.isProbe);
+        if (wasOut) work.failures--; // an outage burns no attempts but the probe's
+        await this.#options.settlement.retryLater(work, runtime.clock.now() + outcome.delayMs);
+        this.#logFailure(work, outcome.failure, `runs again in ${outcome.delayMs} ms`);
+        return this.#count(work, "retried", durationMs);
+      }
+    }
+  }
+
+  async #giveUp(work: Work, failure: Failure, durationMs: number): Promise<void> {
+    await this.#bury(work, "failed", failure);
+    this.#count(work, "dead", durationMs);
+  }
+
+  async #bury(work: Work, list: DeadLetterList, failure: Failure): Promise<void> {
+    const { runtime, settlement } = this.#options;
+    const id = await settlement.bury(work, list, failure);
+    this.#logFailure(work, failure, `is a dead letter now: ${id}`);
+    const { name } = work.ready.definition.contract;
+    runtime.alert({ kind: "deadLetter", service: runtime.service, contract: name, code: failure.code, deadLetterId: id, text: `${name} was given up by ${runtime.service} after ${work.failures} attempts: ${failure.reason}` });
+  }
+
+  async #buryPoison(work: Work, starts: StartLedger): Promise<void> {
+    const { envelope, definition } = work.ready;
+    await this.#bury(work, "failed", failureOf(fail("PR_POISON", { id: envelope.id, contract: definition.contract.name, starts: starts.maxStarts })));
+    this.#count(work, "dead", 0);
+  }
+
+  #mustPark(work: Work): boolean {
+    const { key, held, ready, lane } = work;
+    return key !== undefined && held === undefined && ready.definition.contract.ordered && lane.blocked.has(key);
+  }
+
+  /** Whether it was parked; false means that its key is free after all. */
+  async #park(work: Work): Promise<boolean> {
+    const { settlement, maxParkedPerKey, runtime } = this.#options;
+    const { lane } = work;
+    const parked = await settlement.parkedCount(work.key!);
+    if (parked >= maxParkedPerKey) {
+      this.#pause(lane, work.key!, parked);
+      await work.delivery!.giveBack();
+      return true;
+    }
+    if (!(await settlement.park(work))) return false;
+    runtime.telemetry.settled(runtime.service, work.ready.definition.contract.name, "parked", 0);
+    return true;
+  }
+
+  #pause(lane: LaneState<Work>, key: string, parked: number): void {
+    const { runtime } = this.#options;
+    if (lane.isPaused) return;
+    lane.isPaused = true;
+    this.pauseLane(lane.lane, true);
+    const { destination, number } = lane.lane;
+    const error = fail("PR_LANE_PAUSED", { destination, lane: number, parked, key });
+    runtime.logger.error({ code: error.code, service: runtime.service }, error.message);
+    runtime.alert({ kind: "lanePaused", service: runtime.service, code: error.code, text: error.message });
+  }
+
+  /** Its own process is stopping, or its lane is gone: no failure. What is still ours goes back. */
+  async #interrupted(work: Work): Promise<void> {
+    const { runtime } = this.#options;
+    if (work.held !== undefined) await runtime.store?.held.giveBack([work.held]);
+    else await work.delivery!.giveBack();
+  }
+
+  /** The run ended and could not be settled: it will come again, and nothing was lost. */
+  async #unsettled(work: Work, error: unknown): Promise<void> {
+    const { runtime } = this.#options;
+    if (!isLeaseLost(error)) runtime.logger.error({ err: error, service: runtime.service, messageId: work.ready.envelope.id }, "a message could not be settled; it goes back");
+    // The store is in trouble or the lane is gone; at once again would only spin.
+    if (!work.lane.isGone && !isLeaseLost(error)) await runtime.clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
+    await this.#interrupted(work).catch(() => undefined);
+  }
+
+  #finish(work: Work): void {
+    this.#running.delete(work);
+    this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
+    if (work.isSuspect) this.#options.starts?.survived(work);
+    if (work.unblocksKey) this.#unblock(work);
+    work.lane.open.delete(work);
+    work.end();
+    this.onEnded(work);
+    const next = this.#gate.leave(work);
+    if (next !== undefined) this.#options.dispatcher.add(next);
+    this.#freePlace(work);
+  }
+
+  #unblock(work: Work): void {
+    const { lane } = work;
+    lane.blocked.delete(work.key!);
+    if (!lane.isPaused) return;
+    lane.isPaused = false;
+    this.pauseLane(lane.lane, false);
+  }
+
+  /** The handler is done; what is left is the commit, which needs no place. */
+  #freePlace(work: Work): void {
+    if (!work.hasPlace) return;
+    work.hasPlace = false;
+    work.deadlineAt = 0;
+    this.#options.dispatcher.release();
+  }
+
+  #giveBackWaiting(work: Work): void {
+    void this.#interrupted(work).catch(() => undefined); // a transport or store that is gone hands it over again by itself
+    work.lane.open.delete(work);
+    work.end();
+    this.onEnded(work);
+  }
+
+  async #drain(works: readonly Work[], deadlineMs: number): Promise<void> {
+    if (works.length === 0) return;
+    const { clock, runtime } = { clock: this.#options.runtime.clock, runtime: this.#options.runtime };
+    const ended = Promise.all(works.map((work) => (work.ended ??= deferred()).promise));
+    const timer = clock.after(deadlineMs, () => {
+      for (const work of works) work.interrupt?.(fail("PR_SHUTDOWN", { during: `a handler of ${runtime.service}` }));
+    });
+    await ended;
+    timer.cancel();
+  }
+
+  #count(work: Work, outcome: MessageOutcome, durationMs: number): void {
+    const { runtime } = this.#options;
+    runtime.telemetry.settled(runtime.service, work.ready.definition.contract.name, outcome, durationMs);
+  }
+
+  #logFailure(work: Work, failure: Failure, what: string): void {
+    const { runtime } = this.#options;
+    const { envelope, definition } = work.ready;
+    const fields = { service: runtime.service, contract: definition.contract.name, messageId: envelope.id, correlationId: envelope.correlationid, causationId: envelope.causationid, conversationId: envelope.conversationid, code: failure.code, failures: work.failures };
+    runtime.logger.warn(fields, `a message failed and ${what}: ${failure.reason}`);
+  }
+}
+
+const UNSETTLED_WAIT_MS = 250;

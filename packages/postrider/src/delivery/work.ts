@@ -1,0 +1,81 @@
+import type { Deferred } from "../base/deferred.ts";
+import type { FoundMessage } from "../envelope/envelope.ts";
+import type { ReadyMessage } from "../pipeline/decode.ts";
+import type { ClaimedHeld } from "../ports/store.ts";
+import type { Delivery } from "../ports/transport.ts";
+import type { LaneState } from "./lane-state.ts";
+import type { Startable } from "./dispatcher.ts";
+
+/** Who runs a piece of work. */
+export interface Runner {
+  run(work: Work): Promise<void>;
+}
+
+/**
+ * One message on its way through a consumer: handed over by the transport, or by the store's held messages.
+ *
+ * States: *waiting* (decoded, at the gate or queued), *running* (its handler may have begun), *ended* (settled or given back; nothing more happens).
+ */
+export class Work implements Startable {
+  readonly ready: ReadyMessage;
+  readonly lane: LaneState<Work>;
+  readonly delivery: Delivery | undefined;
+  /** Renewed when the store hands the same claim over again. */
+  held: ClaimedHeld | undefined;
+  state: "waiting" | "running" | "ended" = "waiting";
+  /** Failed runs so far. */
+  failures: number;
+  firstFailedAt: number | undefined;
+  /** Began before, in a process that ended without settling it. */
+  isSuspect = false;
+  /** Its completion leaves nothing that blocks its key; true only once that is about to be committed. */
+  unblocksKey = false;
+  /** Takes one of the places of its service. */
+  hasPlace = false;
+  /** Begun as the one probe of an outage. */
+  isProbe = false;
+  /** Rejects the run from outside: time limit, lost lane, end of a drain. */
+  interrupt: ((reason: unknown) => void) | undefined;
+  /** When the run must have ended, on the monotonic clock; 0 = never. */
+  deadlineAt = 0;
+  /** Resolves when it has ended; made only when somebody waits. */
+  ended: Deferred | undefined;
+  readonly #runner: Runner;
+
+  constructor(runner: Runner, ready: ReadyMessage, lane: LaneState<Work>, delivery: Delivery | undefined, held: ClaimedHeld | undefined) {
+    this.#runner = runner;
+    this.ready = ready;
+    this.lane = lane;
+    this.delivery = delivery;
+    this.held = held;
+    this.failures = held?.failures ?? 0;
+    this.firstFailedAt = held?.firstFailedAt;
+  }
+
+  get key(): string | undefined {
+    return this.ready.key;
+  }
+
+  get isHigh(): boolean {
+    return this.ready.envelope.priority === "high";
+  }
+
+  get found(): FoundMessage {
+    return (this.held ?? this.delivery)!;
+  }
+
+  get isRedrive(): boolean {
+    return this.held?.deadLetterId !== undefined;
+  }
+
+  start(): void {
+    this.state = "running";
+    void this.#runner.run(this); // never rejects
+  }
+
+  end(): void {
+    this.state = "ended";
+    this.interrupt = undefined;
+    this.ended?.resolve();
+  }
+}
