@@ -67,7 +67,7 @@ async function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | 
     await callHandler(options, work, context);
     requireReply(runtime, work, context);
     options.onHandlerDone(work);
-    if (work.held === undefined && inbox === undefined && !unit.isOpen && unit.isEmpty) settleQuietly(options, work);
+    if (work.held === undefined && inbox === undefined && !unit.isOpen && unit.isEmpty) settleQuietly(options, work, unit);
     else await commit(options, work, unit);
     return HANDLED;
   } catch (thrown) {
@@ -95,7 +95,8 @@ function callHandler(options: AttemptOptions, work: Work, context: RunContext): 
 }
 
 /** A handler that did nothing to commit: the transport settles by itself, grouped with others. */
-function settleQuietly(options: AttemptOptions, work: Work): void {
+function settleQuietly(options: AttemptOptions, work: Work, unit: UnitOfWork): void {
+  unit.seal();
   const settled = work.delivery!.ack();
   if (isPromise(settled)) settled.catch((error: unknown) => options.runtime.logger.warn({ err: error, service: options.runtime.service }, "a handled message could not be settled; it will come again"));
 }

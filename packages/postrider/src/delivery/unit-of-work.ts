@@ -103,6 +103,11 @@ export class UnitOfWork {
     return this.#outgoing.length === 0 && this.#scheduled === undefined && this.#cancelled === undefined && this.#late === undefined && this.#scheduling === undefined;
   }
 
+  /** Ends it with nothing written. */
+  seal(): void {
+    this.#isEnded = true;
+  }
+
   /** Rolls back. */
   async abandon(reason: unknown): Promise<void> {
     this.#isEnded = true;
