@@ -125,8 +125,13 @@ export function contextOf(name: string): string {
   return name.slice(0, name.indexOf("."));
 }
 
+/** The longest time after which a message may expire: a hundred years, in milliseconds. */
+export const MAX_EXPIRY_MS: number = 100 * 366 * 24 * 3600 * 1000;
+
 const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 const MAX_NAME_LENGTH = 200; // leaves room for suffixes within Kafka's 249 and AMQP's 255 bytes
+
+const VERSION_SUFFIX = /\.v\d+$/; // foreign mappings read it as one
 
 /** Options whose schema is not known here: bodies are `unknown` to what checks them. */
 interface LooseOptions extends EventOptions<StandardSchema> {
@@ -135,13 +140,7 @@ interface LooseOptions extends EventOptions<StandardSchema> {
 
 function contract(kind: ContractKind, name: string, options: LooseOptions): AnyContract {
   const version = options.version ?? 1;
-  const mistakes: string[] = [];
-  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) mistakes.push(`the name "${name}" must be dotted lower case, like order.placed, and at most ${MAX_NAME_LENGTH} long`);
-  if (!Number.isInteger(version) || version < 1) mistakes.push(`the version of ${name} must be a whole number from 1`);
-  if (typeof options.schema?.["~standard"]?.validate !== "function") mistakes.push(`the schema of ${name} must be a Standard Schema`);
-  if (options.ordered === true && options.key === undefined) mistakes.push(`${name} is ordered but has no key`);
-  for (const older of Object.keys(options.upcast ?? {})) if (Number(older) >= version) mistakes.push(`${name} v${version} cannot upcast from v${older}`);
-  for (const older of Object.keys(options.alsoAs ?? {})) if (Number(older) >= version) mistakes.push(`${name} v${version} can also be published only as older versions, not v${older}`);
+  const mistakes = [...nameMistakes(name, version), ...optionMistakes(name, options), ...versionMistakes(name, version, options)];
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   return Object.freeze({
     kind,
@@ -151,10 +150,47 @@ function contract(kind: ContractKind, name: string, options: LooseOptions): AnyC
     reply: options.reply,
     key: options.key,
     ordered: options.ordered ?? false,
-    upcast: options.upcast ?? {},
-    alsoAs: options.alsoAs ?? {},
-    sensitive: options.sensitive ?? [],
+    upcast: Object.freeze({ ...options.upcast }),
+    alsoAs: Object.freeze({ ...options.alsoAs }),
+    sensitive: Object.freeze([...(options.sensitive ?? [])]),
     priority: options.priority,
     expiresAfterMs: options.expiresAfterMs,
   });
+}
+
+function nameMistakes(name: string, version: number): string[] {
+  const mistakes: string[] = [];
+  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) mistakes.push(`the name "${name}" must be dotted lower case, like order.placed, and at most ${MAX_NAME_LENGTH} long`);
+  if (VERSION_SUFFIX.test(name)) mistakes.push(`the name "${name}" must not end in a version; say \`version\` instead`);
+  if (!isVersion(version)) mistakes.push(`the version of ${name} must be a whole number from 1`);
+  return mistakes;
+}
+
+function optionMistakes(name: string, { schema, reply, ordered, key, expiresAfterMs }: LooseOptions): string[] {
+  const mistakes: string[] = [];
+  if (!isSchema(schema)) mistakes.push(`the schema of ${name} must be a Standard Schema`);
+  if (reply !== undefined && !isSchema(reply)) mistakes.push(`the reply of ${name} must be a Standard Schema`);
+  if (ordered === true && key === undefined) mistakes.push(`${name} is ordered but has no key`);
+  if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS)) mistakes.push(`expiresAfterMs of ${name} must be more than 0 and at most ${MAX_EXPIRY_MS}`);
+  return mistakes;
+}
+
+function versionMistakes(name: string, version: number, { upcast = {}, alsoAs = {} }: LooseOptions): string[] {
+  const mistakes: string[] = [];
+  for (const older of Object.keys(upcast)) {
+    if (!isVersion(Number(older)) || Number(older) >= version) mistakes.push(`${name} v${version} cannot upcast from v${older}`);
+    else if (Number(older) + 1 < version && !Object.hasOwn(upcast, Number(older) + 1)) mistakes.push(`${name} upcasts from v${older} to v${Number(older) + 1}, but not on to v${version}`);
+  }
+  for (const older of Object.keys(alsoAs)) {
+    if (!isVersion(Number(older)) || Number(older) >= version) mistakes.push(`${name} v${version} can also be published only as older versions, not v${older}`);
+  }
+  return mistakes;
+}
+
+function isVersion(version: number): boolean {
+  return Number.isSafeInteger(version) && version >= 1;
+}
+
+function isSchema(schema: StandardSchema | undefined): boolean {
+  return typeof schema?.["~standard"]?.validate === "function";
 }

@@ -1,4 +1,5 @@
 import { fail } from "../base/errors.ts";
+import { MAX_EXPIRY_MS } from "../contracts/contract.ts";
 import { isReservedHeader } from "./attributes.ts";
 import { NO_HEADERS } from "./envelope.ts";
 import type { Headers } from "./envelope.ts";
@@ -42,7 +43,6 @@ export function headersOf(options: MessageOptions): Headers {
 const MAX_ID_LENGTH = 200; // fits every broker's id and every store's index
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_MISTAKES = 10;
-const MAX_EXPIRY_MS = 100 * 366 * 24 * 3600 * 1000; // a hundred years
 const HEADER_NAME = /^[\u0021-\u007e]{1,200}$/;
 const BREAKS = /[\r\n\0]/;
 

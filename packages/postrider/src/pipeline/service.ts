@@ -1,6 +1,7 @@
 import { fail } from "../base/errors.ts";
 import type { BackoffOptions } from "../base/backoff.ts";
 import type { AnyContract, BodyOf, ReplyInputOf, Where } from "../contracts/contract.ts";
+import { whereMistakes } from "../contracts/where.ts";
 import type { ForeignMapping } from "../envelope/foreign.ts";
 import type { HandlerContext } from "./context.ts";
 
@@ -90,6 +91,7 @@ export function service(name: string, define: (on: On) => void, options: Service
     if (handlers.some((other) => other.contract.name === contract.name && other.contract.version === contract.version)) {
       mistakes.push(`${name} handles ${contract.name} v${contract.version} twice`);
     }
+    if (handlerOptions.where !== undefined) mistakes.push(...whereMistakes(handlerOptions.where).map((mistake) => `${name}, ${contract.name}: ${mistake}`));
     handlers.push({ contract, handler: handler as Handler<AnyContract>, options: handlerOptions });
   });
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
