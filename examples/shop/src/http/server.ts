@@ -1,0 +1,46 @@
+import fastify from "fastify";
+import type { FastifyInstance } from "fastify";
+import type { Ids, Logger } from "postrider";
+import { ofStatus, Problem, problemOf, sendProblem } from "./problem.ts";
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const CORRELATION_ID = /^[\x21-\x7e]{1,200}$/;
+
+/** An HTTP server that speaks JSON, answers every error as a problem, and carries a correlation id through. */
+export function httpServer({ ids, logger }: { readonly ids: Ids; readonly logger: Logger }): FastifyInstance {
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 500 },
+    forceCloseConnections: "idle",
+    genReqId(request) {
+      const given = request.headers["x-correlation-id"];
+      return typeof given === "string" && CORRELATION_ID.test(given) ? given : ids.next();
+    },
+    frameworkErrors: (error, request, reply) => void sendProblem(reply.header("x-correlation-id", request.id), problemOf(error)),
+  });
+  readJson(app);
+  app.addHook("onRequest", async (request, reply) => {
+    void reply.header("x-correlation-id", request.id);
+    const site = request.headers["sec-fetch-site"];
+    const isForeign = site !== undefined && site !== "same-origin" && site !== "none";
+    // The shop has no log-in: a page of somebody else must not order, cancel or redrive through its visitor's browser.
+    if (isForeign && request.method !== "GET" && request.method !== "HEAD") throw new Problem(403, "request.foreign", "This call must come from the shop's own page");
+  });
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, ofStatus(404)));
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) logger.error({ err: error, correlationId: request.id, method: request.method, route: request.routeOptions.url }, "a request failed");
+    return sendProblem(reply, problem);
+  });
+  return app;
+}
+
+/** JSON only; an empty body is one that is absent. */
+function readJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, undefined);
+    else parse(request, body as string, done);
+  });
+}

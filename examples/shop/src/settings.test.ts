@@ -1,0 +1,18 @@
+import { describe, expect, test } from "vitest";
+import { SERVICES, settingsOf } from "./settings.ts";
+
+describe("the environment", () => {
+  test("may be empty: then everything runs here, with a demonstration to watch", () => {
+    expect(settingsOf({ PORT: "", HOME: "/nowhere" })).toMatchObject({ host: "127.0.0.1", port: 3000, services: [...SERVICES], isDemo: true, providerUrl: undefined, memberUrl: undefined });
+  });
+
+  test("names the services of this process, each once", () => {
+    expect(settingsOf({ SHOP_SERVICES: "ordering, payment,ordering" }).services).toEqual(["ordering", "payment"]);
+  });
+
+  test("that is wrong is refused with every mistake named", () => {
+    expect(() => settingsOf({ PORT: "70000", SHOP_SERVICES: "gateway,kitchen", SHOP_DEMO: "maybe", PAYMENT_PROVIDER_URL: "ftp://provider" })).toThrow(
+      /PORT.*SHOP_SERVICES.*PAYMENT_PROVIDER_URL.*SHOP_DEMO/s,
+    );
+  });
+});

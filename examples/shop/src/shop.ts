@@ -1,0 +1,131 @@
+import { mkdirSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { createBus } from "postrider";
+import type { Bus } from "postrider";
+import { sqlite } from "postrider/sqlite";
+import { startDemo } from "./demo.ts";
+import { catalogueRoutes, memberRoutes } from "./http/catalogue.ts";
+import { internalMemberRoutes } from "./http/internal.ts";
+import { deadLetterRoutes, healthRoutes } from "./http/operations.ts";
+import { orderRoutes } from "./http/orders.ts";
+import { pageRoutes } from "./http/pages.ts";
+import { queryRoutes } from "./http/queries.ts";
+import { httpServer } from "./http/server.ts";
+import { streamRoutes } from "./http/streams.ts";
+import { migrate } from "./part.ts";
+import type { Part } from "./part.ts";
+import { partsOf } from "./parts.ts";
+import { startLocalProvider } from "./provider/provider.ts";
+import type { LocalProvider } from "./provider/provider.ts";
+import { HistoryTail } from "./services/gateway/history-tail.ts";
+import type { ServiceName, Settings } from "./settings.ts";
+import type { World } from "./world.ts";
+
+/** A shop, or the part of it that this process runs. */
+export interface Shop {
+  /** Where it listens. */
+  readonly url: string;
+  /** Goes red, lets requests under way end, drains the bus. May be called twice; `force` waits no longer. */
+  stop(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+const HTTP_GRACE_MS = 1_500;
+const DRAIN_MS = 6_000; // with the grace above it leaves a second and more of the ten that a stop may take
+
+/** Starts what `settings` name: tables first, then the bus, then the doors. */
+export async function startShop(settings: Settings, world: World): Promise<Shop> {
+  mkdirSync(settings.dataFolder, { recursive: true });
+  const runs = (name: ServiceName): boolean => settings.services.includes(name);
+  const provider = runs("payment") && settings.providerUrl === undefined ? await localProvider(settings, world) : undefined;
+  const tail = new HistoryTail(() => bus.as("gateway").read, world.clock, (error) => world.logger.warn({ err: error }, "the history could not be read"));
+  let ownUrl: string | undefined;
+  const parts = partsOf({
+    stepMs: settings.stepMs,
+    providerUrl: settings.providerUrl ?? provider?.url ?? "http://127.0.0.1:9",
+    memberUrl: () => settings.memberUrl ?? (runs("member") ? ownUrl : undefined),
+    onHistory: () => tail.poke(),
+    bus: () => bus,
+  });
+  const running = settings.services.flatMap((name) => parts[name]);
+  const bus = await startBus(settings, world, Object.values(parts).flat(), running);
+  let isStopping = false;
+  const app = httpServer(world);
+  healthRoutes(app, bus, () => isStopping);
+  if (runs("member")) internalMemberRoutes(app, bus.as("member").read);
+  if (runs("gateway")) gatewayRoutes(app, bus, tail, world);
+  await app.listen({ host: settings.host, port: settings.port });
+  ownUrl = urlOf(app, settings.host);
+  const demo = settings.isDemo && runs("gateway") ? startDemo(ownUrl, world) : undefined;
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    await demo?.stop();
+    await closeHttp(app, world);
+    await bus.stop();
+    await provider?.stop();
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    url: ownUrl,
+    stop({ force = false } = {}) {
+      stopped ??= stop();
+      if (!force) return stopped;
+      app.server.closeAllConnections();
+      return bus.stop({ force });
+    },
+  };
+}
+
+function localProvider({ dataFolder, providerChaos }: Settings, { ids, random }: World): Promise<LocalProvider> {
+  return startLocalProvider({ file: join(dataFolder, "provider.db"), ids, random, chaos: providerChaos });
+}
+
+async function startBus(settings: Settings, { clock, random, ids, logger }: World, all: readonly Part[], running: readonly Part[]): Promise<Bus> {
+  const { store, ...transports } = sqlite(join(settings.dataFolder, "shop.db"), { clock, logger });
+  if (store === "none") throw new Error("the shop needs stores");
+  const stores = new Map(all.map(({ service: { name } }) => [name, store(name)]));
+  const bus = createBus({
+    ...transports,
+    store: (name) => stores.get(name)!,
+    services: all.map((part) => part.service),
+    run: running.map((part) => part.service.name),
+    drainMs: DRAIN_MS,
+    alerts: { onAlert: (alert) => logger.warn({ alert }, alert.text), ...(settings.alertUrl === undefined ? {} : { webhook: settings.alertUrl }) },
+    clock,
+    random,
+    ids,
+    logger,
+  });
+  for (const part of running) {
+    const own = stores.get(part.service.name)!;
+    await own.open();
+    await own.transaction((tx) => migrate(part, tx));
+  }
+  await bus.start();
+  return bus;
+}
+
+function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World): void {
+  const sender = bus.as("gateway");
+  orderRoutes(app, { sender, clock, ids, onAccepted: () => tail.poke() });
+  streamRoutes(app, { tail, clock, read: sender.read, logger });
+  catalogueRoutes(app, { sender, ids });
+  memberRoutes(app, { sender, ids });
+  queryRoutes(app, sender.read);
+  deadLetterRoutes(app, bus.operations);
+  pageRoutes(app);
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const { port } = app.server.address() as AddressInfo;
+  const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+}
+
+/** Lets requests under way end, for a while; idle connections and event streams close at once. */
+async function closeHttp(app: FastifyInstance, { clock }: World): Promise<void> {
+  const late = clock.after(HTTP_GRACE_MS, () => app.server.closeAllConnections());
+  await app.close();
+  late.cancel();
+}
