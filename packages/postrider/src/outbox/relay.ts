@@ -54,12 +54,14 @@ export interface OutboxRelay {
 
 const BACKOFF: BackoffOptions = { firstMs: 200, factor: 2, maxMs: 30_000, jitter: 0.2 };
 const LEASE_MARGIN_MS = 10_000; // a send that ends at its deadline must still find its rows leased when it marks them
+const QUIET_MS = 60_000;
 
 /**
  * Sends each outbox row once it is committed, oldest first.
  *
  * Delivery: at least once; a crash between send and mark repeats the row, under the same id. A row is done only on the transport's confirm.
- * Order: kept per destination and key, not across keys; a failing key holds up only itself. Concurrency: any number of relays, by the
+ * Order: kept per destination and key, not across keys; a failing key holds up only itself. Where a transport confirms a message in spite
+ * of a failed one of its key before it, both come again, in order. Concurrency: any number of relays, by the
  * store's leases; a dead one's rows are free again after its lease (`deadlineMs` and 10 s).
  * A row that can never be sent becomes an `unsent` dead letter in the transaction that removes it.
  * Stops: after the send under way.
@@ -75,7 +77,7 @@ class StoreRelay implements OutboxRelay {
   readonly #deadlineMs: number;
   readonly #loop: WakeLoop;
   #stopListening: (() => void) | undefined;
-  #isFailing = false;
+  #quietUntilMs = -Infinity;
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options;
@@ -118,7 +120,7 @@ class StoreRelay implements OutboxRelay {
       for (;;) {
         const rows = await store.outbox.claim({ limit: this.#batch, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
         const failed = rows.length > 0 ? await this.#sendAll(rows) : undefined;
-        if (rows.length > 0) this.#noteFailing(failed);
+        this.#noteFailing(failed);
         if (rows.length < this.#batch || this.#loop.isStopped) return this.#pollMs;
       }
     } catch (error) {
@@ -180,12 +182,11 @@ class StoreRelay implements OutboxRelay {
     onBuried?.(letter);
   }
 
-  /** Says once that sending fails, and once that it goes again. */
+  /** Says that sending fails, not for every row and round. */
   #noteFailing(error: unknown): void {
-    const { logger, store } = this.#options;
-    const isFailing = error !== undefined;
-    if (isFailing && !this.#isFailing) logger.warn({ err: error, service: store.service }, "outgoing messages could not be sent; they stay in the outbox and are sent again");
-    if (!isFailing && this.#isFailing) logger.info({ service: store.service }, "outgoing messages leave again");
-    this.#isFailing = isFailing;
+    const { logger, store, clock } = this.#options;
+    if (error === undefined || clock.monotonicMs() < this.#quietUntilMs) return;
+    this.#quietUntilMs = clock.monotonicMs() + QUIET_MS;
+    logger.warn({ err: error, service: store.service }, "outgoing messages could not be sent; they stay in the outbox and are sent again");
   }
 }
