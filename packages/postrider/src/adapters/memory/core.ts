@@ -3,6 +3,7 @@ import { MemoryBroker } from "./broker.ts";
 import { MemorySql } from "./sql.ts";
 import { MemoryTables } from "./tables.ts";
 import { Transactions } from "./transactions.ts";
+import { Turns } from "./turns.ts";
 
 /** What a core is made of. */
 export interface CoreOptions {
@@ -16,8 +17,9 @@ export interface CoreOptions {
 export class MemoryCore {
   readonly clock: Clock;
   readonly maxBodyBytes: number;
-  readonly transactions: Transactions = new Transactions();
-  readonly sql: MemorySql = new MemorySql(this.transactions);
+  readonly turns: Turns;
+  readonly transactions: Transactions;
+  readonly sql: MemorySql;
   readonly broker: MemoryBroker;
   readonly #tables = new Map<string, MemoryTables>();
   readonly #onCrash = new Set<() => void>();
@@ -26,6 +28,9 @@ export class MemoryCore {
   constructor(options: CoreOptions) {
     this.clock = options.clock;
     this.maxBodyBytes = options.maxBodyBytes;
+    this.turns = new Turns(options.clock);
+    this.transactions = new Transactions(this.turns);
+    this.sql = new MemorySql(this.transactions);
     this.broker = new MemoryBroker(options);
   }
 

@@ -13,7 +13,7 @@ const TRIM_EVERY = 1024; // messages of a track between two looks at what may go
 /** One destination: a log in lanes, each with a track for high priority and one for the rest, and the groups that read it. */
 export class MemoryDestination {
   readonly destination: Destination;
-  readonly groups = new Map<string, Group>();
+  readonly groups: Map<string, Group> = new Map();
   readonly #high: readonly Track[];
   readonly #normal: readonly Track[];
   readonly #keepMessages: number;

@@ -1,6 +1,7 @@
 import { isPromise } from "../../base/deferred.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
 import { fail } from "../../base/errors.ts";
+import type { Turns } from "./turns.ts";
 
 /** Something that takes part in a transaction: it holds its changes back until the commit. */
 export interface Participant {
@@ -78,6 +79,11 @@ export class Transactions {
   #active: MemoryUnit | undefined;
   #waiting: Waiting[] = [];
   #isDraining = false;
+  readonly #turns: Turns;
+
+  constructor(turns: Turns) {
+    this.#turns = turns;
+  }
 
   /** Whether a transaction is open now. */
   get isBusy(): boolean {
@@ -125,7 +131,7 @@ export class Transactions {
       return this.#failed(unit, error);
     }
     this.#next(unit);
-    return Promise.resolve(result);
+    return this.#turns.settle(result);
   }
 
   #failed(unit: MemoryUnit, error: unknown): Promise<never> {

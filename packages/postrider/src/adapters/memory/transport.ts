@@ -60,9 +60,9 @@ export class MemoryTransport implements Transport {
 
   send(batch: readonly Outgoing[]): Promise<readonly SendOutcome[]> {
     if (this.#isGone()) return Promise.reject(this.#closed("send"));
-    if (batch.length !== 1) return Promise.resolve(batch.map((message) => this.#sendOne(message)));
+    if (batch.length !== 1) return this.#core.turns.settle(batch.map((message) => this.#sendOne(message)), batch.length);
     const outcome = this.#sendOne(batch[0]!);
-    return Promise.resolve(outcome === undefined ? SENT : [outcome]);
+    return this.#core.turns.settle(outcome === undefined ? SENT : [outcome]);
   }
 
   consume(subscription: Subscription, sink: Sink): Promise<Consumption> {

@@ -1,0 +1,24 @@
+import { describe, test } from "vitest";
+import { VirtualClock } from "../../base/virtual-clock.ts";
+import { transportConformance } from "../../testing/transport-conformance.ts";
+import type { TransportFixture } from "../../testing/transport-environment.ts";
+import { memoryWorld } from "./world.ts";
+
+async function create(): Promise<TransportFixture> {
+  const clock = new VirtualClock();
+  const world = memoryWorld({ clock, maxBodyBytes: 2 * 1024 * 1024 });
+  return {
+    connect: () => ({ transport: world.transport(), store: world.store }),
+    pass: (ms) => clock.advance(ms),
+    crash: async () => world.crash(),
+    plant: async (destination, message) => world.plant(destination, message),
+    close: async () => undefined,
+  };
+}
+
+transportConformance({
+  name: "memory",
+  create,
+  features: { lanes: "owned", positions: true, priority: "native", replay: true, history: true, colocated: true, bodyLimit: true, crash: true, foreign: true },
+  suite: { describe, test },
+});

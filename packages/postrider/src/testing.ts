@@ -1,0 +1,5 @@
+// Conformance suites for adapters
+export { transportConformance } from "./testing/transport-conformance.ts";
+export type { TransportConformanceOptions } from "./testing/transport-conformance.ts";
+export type { TransportFeatures, TransportFixture, TransportInstance } from "./testing/transport-environment.ts";
+export type { AdapterFixture, SuiteRunner, SuiteSkip, TestFunction } from "./testing/suite.ts";
