@@ -77,20 +77,38 @@ export interface Sender {
    * Delivery: at least once; effectively once by id. Order: per key, in the order of the calls.
    * @throws PR_BODY_INVALID, PR_BODY_TOO_LARGE, PR_OUTCOME_UNKNOWN
    */
-  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent>;
+  send<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options?: SendOptions & { readonly direct?: boolean },
+  ): Promise<Sent>;
   /** Publishes an event; resolves once it is durable. */
-  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent>;
+  publish<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options?: SendOptions & { readonly direct?: boolean },
+  ): Promise<Sent>;
   /**
    * Sends a command and waits for its reply.
    *
    * Delivery: at least once while the caller waits; it expires with the timeout (default 5000 ms).
    * @throws PR_REQUEST_TIMEOUT, PR_REPLY_FAILED
    */
-  request<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<ReplyOf<Of>>;
+  request<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options?: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<ReplyOf<Of>>;
   /** Sends or publishes later. */
   schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions): Promise<Sent>;
   /** Sends or publishes again and again; the same id replaces what was there. A slot is never sent twice. */
-  recur<Of extends AnyContract>(id: string, contract: Of, body: InputOfContract<Of>, recurrence: Recurrence, options?: Omit<SendOptions, "id">): Promise<Sent>;
+  recur<Of extends AnyContract>(
+    id: string,
+    contract: Of,
+    body: InputOfContract<Of>,
+    recurrence: Recurrence,
+    options?: Omit<SendOptions, "id">,
+  ): Promise<Sent>;
   /** Takes back what was scheduled; false when it has left or never was. */
   cancelScheduled(id: string): Promise<boolean>;
   /** Moves what was scheduled. @throws PR_SCHEDULE_UNKNOWN */

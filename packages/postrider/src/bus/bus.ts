@@ -47,16 +47,32 @@ class AppBus implements Bus {
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
-    this.#contracts = contractIndex([...options.services.flatMap(({ handlers }) => handlers.map(({ contract }) => contract)), ...options.external]);
-    this.#topology = topologyOf({ services: options.services, external: options.external, commands: options.commands, events: options.events, lanes: options.lanes });
+    this.#contracts = contractIndex([
+      ...options.services.flatMap(({ handlers }) => handlers.map(({ contract }) => contract)),
+      ...options.external,
+    ]);
+    this.#topology = topologyOf({
+      services: options.services,
+      external: options.external,
+      commands: options.commands,
+      events: options.events,
+      lanes: options.lanes,
+    });
     const [mistake] = this.#topology.mistakes;
     if (mistake !== undefined) throw fail(mistake.code, mistake.details);
     const { store, clock, logger } = options;
     this.#stores = new Map(store === "none" ? [] : options.services.map(({ name }) => [name, store(name)]));
     this.#alerts = alerts({ ...options.alerts, clock, logger });
     this.#requests = new Requests(options.commands, clock);
-    this.#members = new Map(options.services.filter(({ name }) => options.run.includes(name)).map((service) => [service.name, this.#member(service.name)]));
-    this.#health = new HealthWatch({ clock, stuckAfterMs: options.stuckAfterMs, members: [...this.#members.values()], alert: (alert) => this.#raise(alert) });
+    this.#members = new Map(
+      options.services.filter(({ name }) => options.run.includes(name)).map((service) => [service.name, this.#member(service.name)]),
+    );
+    this.#health = new HealthWatch({
+      clock,
+      stuckAfterMs: options.stuckAfterMs,
+      members: [...this.#members.values()],
+      alert: (alert) => this.#raise(alert),
+    });
     this.operations = this.#operations();
   }
 
@@ -143,7 +159,8 @@ class AppBus implements Bus {
       encodeBody: (envelope, body) => encodeBody(this.#contracts, envelope, body, maxBodyBytes),
       onDue: (service) => this.#members.get(service)?.wakeHeld(),
     });
-    const destinations = async (): Promise<readonly DestinationStatus[]> => (await Promise.all([...this.#topology.topologies.keys()].map((transport) => transport.inspect()))).flat();
+    const destinations = async (): Promise<readonly DestinationStatus[]> =>
+      (await Promise.all([...this.#topology.topologies.keys()].map((transport) => transport.inspect()))).flat();
     return withDestinations(letters, destinations);
   }
 

@@ -12,7 +12,9 @@ export function checkOptions(options: BusOptions): void {
   const mistakes = [
     ...(names.length === 0 ? ["there are no services"] : []),
     ...[...new Set(names.filter((name, at) => names.indexOf(name) !== at))].map((name) => `two services are named ${name}`),
-    ...(options.run ?? []).filter((name) => !names.includes(name)).map((name) => `run names ${name}, which is no service (known: ${names.join(", ")})`),
+    ...(options.run ?? [])
+      .filter((name) => !names.includes(name))
+      .map((name) => `run names ${name}, which is no service (known: ${names.join(", ")})`),
     ...outOfRange("lanes", options.lanes, 1, 256),
     ...outOfRange("drainMs", options.drainMs, 0, MAX_MS),
     ...outOfRange("sendDeadlineMs", options.sendDeadlineMs, 1, MAX_MS),
@@ -33,17 +35,21 @@ function serviceMistakes({ name, handlers, options }: Service): string[] {
     ...outOfRange(`${name}.prefetchCount`, options.prefetchCount, 1, 1_000_000),
     ...outOfRange(`${name}.prefetchBytes`, options.prefetchBytes, 1, Number.MAX_SAFE_INTEGER),
     ...outOfRange(`${name}.timeoutMs`, options.timeoutMs, 0, MAX_MS),
-    ...outOfRange(`${name}.maxStarts`, options.maxStarts, 1, 1000),
+    ...outOfRange(`${name}.maxStarts`, options.maxStarts, 3, 1000),
     ...outOfRange(`${name}.maxParkedPerKey`, options.maxParkedPerKey, 1, 1_000_000),
     ...outOfRange(`${name}.outageAfter`, options.outageAfter, 0, 1_000_000),
     ...outOfRange(`${name}.outageProbeMs`, options.outageProbeMs, 1, MAX_MS),
     ...handlers.flatMap((handler) => [
-      ...(handler.options.where === undefined ? [] : whereMistakes(handler.options.where).map((mistake) => `${name}, where of ${handler.contract.name}: ${mistake}`)),
+      ...(handler.options.where === undefined
+        ? []
+        : whereMistakes(handler.options.where).map((mistake) => `${name}, where of ${handler.contract.name}: ${mistake}`)),
       ...outOfRange(`${name}, timeoutMs of ${handler.contract.name}`, handler.options.timeoutMs, 0, MAX_MS),
     ]),
   ];
 }
 
 function outOfRange(what: string, value: number | undefined, from: number, to: number): string[] {
-  return value === undefined || (Number.isFinite(value) && value >= from && value <= to) ? [] : [`${what} must be a number from ${from} to ${to}`];
+  return value === undefined || (Number.isFinite(value) && value >= from && value <= to)
+    ? []
+    : [`${what} must be a number from ${from} to ${to}`];
 }

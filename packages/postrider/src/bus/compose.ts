@@ -33,13 +33,27 @@ export function composer(options: ComposerOptions): Compose {
       routed.add(contract);
     }
     const { options: sending, identify, cause, replyTo, leavesAtMs } = request;
-    const facts = { service, nowMs: clock.now(), identify, maxBodyBytes, mayRepeat: mayRepeat && cause !== undefined, trace: telemetry.inject(), cause };
-    return draft(contract, body, { ...facts, ...(replyTo === undefined ? {} : { replyTo }), ...(leavesAtMs === undefined ? {} : { leavesAtMs }) }, sending);
+    const facts = {
+      service,
+      nowMs: clock.now(),
+      identify,
+      maxBodyBytes,
+      mayRepeat: mayRepeat && cause !== undefined,
+      trace: telemetry.inject(),
+      cause,
+    };
+    return draft(
+      contract,
+      body,
+      { ...facts, ...(replyTo === undefined ? {} : { replyTo }), ...(leavesAtMs === undefined ? {} : { leavesAtMs }) },
+      sending,
+    );
   };
 }
 
 function requireRoute(contract: AnyContract, { contracts, destinations }: ComposerOptions): void {
-  if (contract.kind === "command" && contracts.family(contract.name) === undefined) throw fail("PR_OWNER_MISSING", { contract: contract.name });
+  if (contract.kind === "command" && contracts.family(contract.name) === undefined)
+    throw fail("PR_OWNER_MISSING", { contract: contract.name });
   if (!destinations.has(destinationOf(contract))) throw fail("PR_CONTRACT_UNKNOWN", { contract: contract.name });
 }
 
@@ -47,7 +61,12 @@ function requireRoute(contract: AnyContract, { contracts, destinations }: Compos
  * Validates and encodes a body for the contract that an envelope names.
  * @throws PR_CONTRACT_UNKNOWN, PR_BODY_INVALID, PR_BODY_TOO_LARGE
  */
-export function encodeBody(contracts: ContractIndex, envelope: Pick<Envelope, "type" | "contractversion">, body: unknown, maxBodyBytes: number): MaybePromise<string> {
+export function encodeBody(
+  contracts: ContractIndex,
+  envelope: Pick<Envelope, "type" | "contractversion">,
+  body: unknown,
+  maxBodyBytes: number,
+): MaybePromise<string> {
   const contract = contracts.find(envelope.type, envelope.contractversion);
   if (contract === undefined) throw fail("PR_CONTRACT_UNKNOWN", { contract: `${envelope.type} v${envelope.contractversion}` });
   const encode = (reading: BodyReading): string => {

@@ -41,7 +41,10 @@ test("the same id is handled once, and another body under it is quarantined", as
   await shop.send(PlaceOrder, { orderId: "o-1", total: 2 }, { id: "job-1" });
   await app.pass();
   const letters = await app.bus.operations.deadLetters();
-  expect([seen, letters.map(({ list, code, body }) => [list, code, body])]).toEqual([[1], [["quarantined", "PR_ID_CONFLICT", '{"orderId":"o-1","total":2}']]]);
+  expect([seen, letters.map(({ list, code, body }) => [list, code, body])]).toEqual([
+    [1],
+    [["quarantined", "PR_ID_CONFLICT", '{"orderId":"o-1","total":2}']],
+  ]);
 });
 
 test("messages of one key run one after another, of other keys beside it", async () => {
@@ -82,7 +85,10 @@ test("an answer comes back to who asked, and a failure does too", async () => {
   const answer = shop.request(PriceOrder, { orderId: "o-1", total: 21 });
   await app.pass();
   expect(await answer).toEqual({ price: 42 });
-  const failed = expect(shop.request(PriceOrder, { orderId: "o-2", total: -1 })).rejects.toMatchObject({ code: "PR_REPLY_FAILED", details: { reason: "price.negative: below zero" } });
+  const failed = expect(shop.request(PriceOrder, { orderId: "o-2", total: -1 })).rejects.toMatchObject({
+    code: "PR_REPLY_FAILED",
+    details: { reason: "price.negative: below zero" },
+  });
   await app.pass();
   await failed;
 });
@@ -92,9 +98,15 @@ test("a request that nobody answers in time is rejected, and expires unhandled",
   const busy = service("busy", (on) => on(PriceOrder, () => new Promise(() => void runs++)), { concurrency: 1 });
   await using app = await appOf([busy], { drainMs: 10 });
   const shop = app.bus.as("busy");
-  const both = Promise.allSettled([shop.request(PriceOrder, { orderId: "o-1", total: 1 }, { timeoutMs: 500 }), shop.request(PriceOrder, { orderId: "o-1", total: 1 }, { timeoutMs: 500 })]);
+  const both = Promise.allSettled([
+    shop.request(PriceOrder, { orderId: "o-1", total: 1 }, { timeoutMs: 500 }),
+    shop.request(PriceOrder, { orderId: "o-1", total: 1 }, { timeoutMs: 500 }),
+  ]);
   await app.pass(600);
-  expect((await both).map((one) => (one.status === "rejected" ? (one.reason as { code: string }).code : "answered"))).toEqual(["PR_REQUEST_TIMEOUT", "PR_REQUEST_TIMEOUT"]);
+  expect((await both).map((one) => (one.status === "rejected" ? (one.reason as { code: string }).code : "answered"))).toEqual([
+    "PR_REQUEST_TIMEOUT",
+    "PR_REQUEST_TIMEOUT",
+  ]);
   expect(runs).toBe(1);
 });
 
@@ -111,7 +123,10 @@ test("what is used after the unit of work has ended throws, and is reported", as
   await app.bus.as("ordering").send(PlaceOrder, { orderId: "o-1", total: 1 });
   await app.pass();
   expect(() => keep!()).toThrow(expect.objectContaining({ code: "PR_CONTEXT_SEALED" }) as Error);
-  expect([late, app.lines.filter(({ level }) => level === "error").map(({ fields }) => fields["code"])]).toEqual([[], ["PR_CONTEXT_SEALED"]]);
+  expect([late, app.lines.filter(({ level }) => level === "error").map(({ fields }) => fields["code"])]).toEqual([
+    [],
+    ["PR_CONTEXT_SEALED"],
+  ]);
 });
 
 test("once keeps its result for later runs, and must come before the transaction", async () => {
@@ -131,7 +146,10 @@ test("once keeps its result for later runs, and must come before the transaction
   await using app = await appOf([service("paying", (on) => on(PlaceOrder, handler))]);
   await app.bus.as("paying").send(PlaceOrder, { orderId: "o-1", total: 1 });
   await app.pass(5000);
-  expect([effects.length, outcomes]).toEqual([1, ["PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1"]]);
+  expect([effects.length, outcomes]).toEqual([
+    1,
+    ["PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1"],
+  ]);
 });
 
 test("ids of what a handler sends are the same in every run, however its sends are ordered", async () => {
@@ -169,5 +187,10 @@ test("ids of thread, cause and conversation go from message to message and onto 
     ["thread-1", undefined, id],
     ["thread-1", id, id],
   ]);
-  expect(app.lines.find(({ text }) => text === "hello")?.fields).toMatchObject({ service: "ordering", messageId: id, correlationId: "thread-1", conversationId: id });
+  expect(app.lines.find(({ text }) => text === "hello")?.fields).toMatchObject({
+    service: "ordering",
+    messageId: id,
+    correlationId: "thread-1",
+    conversationId: id,
+  });
 });

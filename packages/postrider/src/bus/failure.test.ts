@@ -50,7 +50,13 @@ test("an edited copy has a new id and the same root, and its finished effects st
   const [letter] = await app.bus.operations.deadLetters();
   const copy = await app.bus.operations.edit(letter!.id, order("o-1", 5));
   await app.pass(3000);
-  expect([ids, effects]).toEqual([[[id, id, -1], [copy.id, id, 5]], 1]);
+  expect([ids, effects]).toEqual([
+    [
+      [id, id, -1],
+      [copy.id, id, 5],
+    ],
+    1,
+  ]);
 });
 
 test("behind a failed message of an ordered contract the later ones of its key are parked, in order; other keys flow", async () => {
@@ -126,7 +132,11 @@ test("expired, unhandled and unreadable messages each go to their list, byte for
   await app.bus.as("ordering").send(PlaceOrder, order("o-1"));
   await app.pass();
   const letters = await app.bus.operations.deadLetters();
-  expect([seen, letters.map(({ code }) => code), letters.map(({ body }) => body)]).toEqual([["o-1"], ["PR_ENVELOPE_UNREADABLE", "PR_ENVELOPE_UNREADABLE"], ["no envelope", bytes]]);
+  expect([seen, letters.map(({ code }) => code), letters.map(({ body }) => body)]).toEqual([
+    ["o-1"],
+    ["PR_ENVELOPE_UNREADABLE", "PR_ENVELOPE_UNREADABLE"],
+    ["no envelope", bytes],
+  ]);
 });
 
 test("a handler that runs too long is interrupted and counted as failed; its late writes are refused", async () => {

@@ -33,7 +33,14 @@ export class HealthWatch {
   start(): void {
     const { clock, stuckAfterMs } = this.#options;
     if (this.#isStopped) return;
-    this.#timer = clock.after(stuckAfterMs / LOOKS_PER_LIMIT, () => void this.look().then(() => this.start(), () => this.start()));
+    this.#timer = clock.after(
+      stuckAfterMs / LOOKS_PER_LIMIT,
+      () =>
+        void this.look().then(
+          () => this.start(),
+          () => this.start(),
+        ),
+    );
   }
 
   stop(): void {
@@ -50,7 +57,15 @@ export class HealthWatch {
   #judge(status: SubscriptionStatus): SubscriptionHealth {
     const { service, destination, lanes, inFlight, backlog, lagSeconds } = status;
     const isStuck = this.#isStuck(`${service} ${destination}`, status);
-    return { service, destination, state: isStuck ? "stuck" : status.isOut ? "outage" : status.isPaused ? "paused" : "ok", lanes, inFlight, backlog, lagSeconds };
+    return {
+      service,
+      destination,
+      state: isStuck ? "stuck" : status.isOut ? "outage" : status.isPaused ? "paused" : "ok",
+      lanes,
+      inFlight,
+      backlog,
+      lagSeconds,
+    };
   }
 
   #isStuck(name: string, { service, destination, backlog, lastEndedAt, isOut, lanes }: SubscriptionStatus): boolean {
@@ -65,7 +80,9 @@ export class HealthWatch {
     const isStuck = nowMs - known.since >= this.#options.stuckAfterMs;
     if (isStuck !== known.isStuck) {
       known.isStuck = isStuck;
-      const text = isStuck ? `${service} has ${backlog} messages on ${destination} and has ended none for ${Math.round((nowMs - known.since) / 1000)} s` : `${service} goes on with ${destination}`;
+      const text = isStuck
+        ? `${service} has ${backlog} messages on ${destination} and has ended none for ${Math.round((nowMs - known.since) / 1000)} s`
+        : `${service} goes on with ${destination}`;
       this.#options.alert({ kind: isStuck ? "stuck" : "stuckOver", service, text });
     }
     return isStuck;

@@ -132,7 +132,14 @@ export class Member {
 
   #unsent(letter: DeadLetter): void {
     const { service, alert } = this.#runtime;
-    alert({ kind: "deadLetter", service, contract: letter.contract, code: letter.code, deadLetterId: letter.id, text: `${letter.contract} of ${service} could not be sent: ${letter.reason}` });
+    alert({
+      kind: "deadLetter",
+      service,
+      contract: letter.contract,
+      code: letter.code,
+      deadLetterId: letter.id,
+      text: `${letter.contract} of ${service} could not be sent: ${letter.reason}`,
+    });
   }
 
   #cleanUpLater(): void {

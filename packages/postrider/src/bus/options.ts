@@ -10,7 +10,24 @@ const DEFAULTS = { lanes: 8, drainMs: 8000, sendDeadlineMs: 60_000, maxBodyBytes
 
 /** What an app runs with, nothing left open. */
 export type ResolvedOptions = BusOptions &
-  Required<Pick<BusOptions, "lanes" | "drainMs" | "sendDeadlineMs" | "maxBodyBytes" | "stuckAfterMs" | "logger" | "telemetry" | "clock" | "random" | "ids" | "external" | "alerts" | "run">>;
+  Required<
+    Pick<
+      BusOptions,
+      | "lanes"
+      | "drainMs"
+      | "sendDeadlineMs"
+      | "maxBodyBytes"
+      | "stuckAfterMs"
+      | "logger"
+      | "telemetry"
+      | "clock"
+      | "random"
+      | "ids"
+      | "external"
+      | "alerts"
+      | "run"
+    >
+  >;
 
 /**
  * Fills in the defaults.

@@ -59,7 +59,8 @@ export class Outbound {
   /** Resolves once the messages are durable: in the log, in the outbox, or, with `isDirect`, on the transport. */
   send(messages: readonly Outgoing[], isDirect: boolean): Promise<void> {
     const transport = this.#runtime.transportOf(messages[0]!.envelope.kind === "event" ? "event" : "command");
-    if (!isDirect && this.#runtime.store !== undefined && colocatedOf(this.#runtime, transport) === undefined) return this.#viaOutbox.push(messages);
+    if (!isDirect && this.#runtime.store !== undefined && colocatedOf(this.#runtime, transport) === undefined)
+      return this.#viaOutbox.push(messages);
     return this.#mergerOf(transport).push(messages);
   }
 

@@ -36,9 +36,15 @@ export class Requests {
   /** The answer to a message, or PR_REQUEST_TIMEOUT. Call it before the message is sent. */
   expect(id: string, contract: AnyContract, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
     const answer = deferred<unknown>();
-    const timer = this.#clock.after(timeoutMs, () => this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs })), { keepAlive: true });
+    const timer = this.#clock.after(timeoutMs, () => this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs })), {
+      keepAlive: true,
+    });
     this.#waiting.set(id, { contract, answer, timer });
-    signal?.addEventListener("abort", () => this.#fail(id, fail("PR_ABORTED", { during: `the request ${contract.name}` }, { cause: signal.reason })), { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => this.#fail(id, fail("PR_ABORTED", { during: `the request ${contract.name}` }, { cause: signal.reason })),
+      { once: true },
+    );
     return answer.promise;
   }
 
@@ -57,11 +63,15 @@ export class Requests {
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || waiting === undefined) return; // too late: the asker has gone
     const read = parseJson(message.body);
-    if (read.unreadable !== undefined) return this.#fail(id, fail("PR_BODY_UNREADABLE", { destination: "the reply inbox", detail: read.unreadable }));
+    if (read.unreadable !== undefined)
+      return this.#fail(id, fail("PR_BODY_UNREADABLE", { destination: "the reply inbox", detail: read.unreadable }));
     if (message.headers[REPLY_STATUS] === "failed") {
       const { code, reason } = read.value as { code?: unknown; reason?: unknown };
       const service = message.envelope!.source.slice(1);
-      return this.#fail(id, fail("PR_REPLY_FAILED", { service, contract: waiting.contract.name, reason: `${String(code)}: ${String(reason)}` }));
+      return this.#fail(
+        id,
+        fail("PR_REPLY_FAILED", { service, contract: waiting.contract.name, reason: `${String(code)}: ${String(reason)}` }),
+      );
     }
     void this.#accept(id, waiting, read.value);
   }

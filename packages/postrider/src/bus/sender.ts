@@ -37,21 +37,37 @@ export class ServiceSender implements Sender {
     this.#identify = newIdentity(options.runtime.ids);
   }
 
-  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent> {
+  send<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options?: SendOptions & { readonly direct?: boolean },
+  ): Promise<Sent> {
     return this.#emit("send", contract, body, options);
   }
 
-  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions & { readonly direct?: boolean }): Promise<Sent> {
+  publish<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options?: SendOptions & { readonly direct?: boolean },
+  ): Promise<Sent> {
     return this.#emit("publish", contract, body, options);
   }
 
-  async request<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<ReplyOf<Of>> {
+  async request<Of extends AnyContract>(
+    contract: Of,
+    body: InputOfContract<Of>,
+    options: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<ReplyOf<Of>> {
     this.#options.guard("request");
     const { requests, runtime } = this.#options;
     if (contract.reply === undefined) throw fail("PR_REPLY_UNEXPECTED", { contract: contract.name });
     const { timeoutMs = REQUEST_TIMEOUT_MS, signal, ...sending } = options;
     const replyTo = await requests.address();
-    const { id, messages } = runtime.compose(contract, body, { options: { expiresAfterMs: timeoutMs, ...sending }, identify: this.#identify, replyTo });
+    const { id, messages } = runtime.compose(contract, body, {
+      options: { expiresAfterMs: timeoutMs, ...sending },
+      identify: this.#identify,
+      replyTo,
+    });
     const composed = await messages;
     const answer = requests.expect(id, contract, timeoutMs, signal);
     this.#outbound.send(composed, true).catch((error: unknown) => requests.forget(id, error));
@@ -63,7 +79,13 @@ export class ServiceSender implements Sender {
     return this.transaction(async (unit) => unit.schedule(contract, body, when, options));
   }
 
-  async recur<Of extends AnyContract>(id: string, contract: Of, body: InputOfContract<Of>, recurrence: Recurrence, options: Omit<SendOptions, "id"> = {}): Promise<Sent> {
+  async recur<Of extends AnyContract>(
+    id: string,
+    contract: Of,
+    body: InputOfContract<Of>,
+    recurrence: Recurrence,
+    options: Omit<SendOptions, "id"> = {},
+  ): Promise<Sent> {
     this.#options.guard("recur");
     const { runtime } = this.#options;
     const store = this.#storeFor("recur");
@@ -82,7 +104,9 @@ export class ServiceSender implements Sender {
   async reschedule(id: string, when: When): Promise<void> {
     this.#options.guard("reschedule");
     const { runtime } = this.#options;
-    const wasThere = await this.#storeFor("reschedule").transaction((transaction) => transaction.schedule.reschedule(id, dueAtOf(when, runtime.clock)));
+    const wasThere = await this.#storeFor("reschedule").transaction((transaction) =>
+      transaction.schedule.reschedule(id, dueAtOf(when, runtime.clock)),
+    );
     if (!wasThere) throw fail("PR_SCHEDULE_UNKNOWN", { id });
     runtime.wake("schedule");
   }
@@ -109,7 +133,12 @@ export class ServiceSender implements Sender {
     return this.#storeFor("progressOf").progress.get(messageId);
   }
 
-  async #emit(call: string, contract: AnyContract, body: unknown, options: (SendOptions & { readonly direct?: boolean }) | undefined): Promise<Sent> {
+  async #emit(
+    call: string,
+    contract: AnyContract,
+    body: unknown,
+    options: (SendOptions & { readonly direct?: boolean }) | undefined,
+  ): Promise<Sent> {
     this.#options.guard(call);
     const { runtime } = this.#options;
     const { id, messages: composed } = runtime.compose(contract, body, { options, identify: this.#identify });

@@ -27,7 +27,6 @@ export interface TopologyInput {
   readonly lanes: number;
 }
 
-
 /** Computes, from contracts and services alone, which destinations there are and who reads them. */
 export function topologyOf(input: TopologyInput): AppTopology {
   const destinations = new Map<string, Destination>();
@@ -36,14 +35,25 @@ export function topologyOf(input: TopologyInput): AppTopology {
     const name = destinationOf(contract);
     if (!destinations.has(name)) destinations.set(name, { name, kind: `${contract.kind}s`, lanes: input.lanes, isExternal: false });
   }
-  for (const service of input.services) for (const name of Object.keys(service.options.foreign ?? {})) if (!destinations.has(name)) destinations.set(name, { name, kind: "events", lanes: input.lanes, isExternal: false });
+  for (const service of input.services)
+    for (const name of Object.keys(service.options.foreign ?? {}))
+      if (!destinations.has(name)) destinations.set(name, { name, kind: "events", lanes: input.lanes, isExternal: false });
   const transportOf = (destination: Destination): Transport => (destination.kind === "events" ? input.events : input.commands);
-  const subscriptions = input.services.flatMap((service) => subscriptionsOf(service, destinations)).map((subscription) => ({ transport: transportOf(subscription.destination), subscription }));
-  return { topologies: byTransport([...destinations.values()], subscriptions, transportOf), subscriptions, mistakes: ownerMistakes(input.services) };
+  const subscriptions = input.services
+    .flatMap((service) => subscriptionsOf(service, destinations))
+    .map((subscription) => ({ transport: transportOf(subscription.destination), subscription }));
+  return {
+    topologies: byTransport([...destinations.values()], subscriptions, transportOf),
+    subscriptions,
+    mistakes: ownerMistakes(input.services),
+  };
 }
 
 function subscriptionsOf(service: Service, destinations: ReadonlyMap<string, Destination>): Subscription[] {
-  const names = new Set([...service.handlers.map(({ contract }) => destinationOf(contract)), ...Object.keys(service.options.foreign ?? {})]);
+  const names = new Set([
+    ...service.handlers.map(({ contract }) => destinationOf(contract)),
+    ...Object.keys(service.options.foreign ?? {}),
+  ]);
   const { prefetchCount, prefetchBytes } = { ...SERVICE_DEFAULTS, ...service.options };
   return [...names].map((name) => {
     const destination = destinations.get(name)!;
@@ -51,7 +61,15 @@ function subscriptionsOf(service: Service, destinations: ReadonlyMap<string, Des
     const wantsAll = destination.kind === "commands" || service.options.foreign?.[name] !== undefined;
     const here = service.handlers.filter(({ contract }) => destinationOf(contract) === name);
     const types = [...new Set(here.map(({ contract }) => contract.name))];
-    return { service: service.name, destination, types: wantsAll ? undefined : types, where: wheresOf(here), prefetchCount, prefetchBytes, from: destination.kind === "commands" ? "earliest" : (service.options.from ?? "earliest") };
+    return {
+      service: service.name,
+      destination,
+      types: wantsAll ? undefined : types,
+      where: wheresOf(here),
+      prefetchCount,
+      prefetchBytes,
+      from: destination.kind === "commands" ? "earliest" : (service.options.from ?? "earliest"),
+    };
   });
 }
 
@@ -65,7 +83,11 @@ function wheresOf(handlers: Service["handlers"]): Record<string, Where> {
   return wheres;
 }
 
-function byTransport(destinations: readonly Destination[], subscriptions: readonly PlacedSubscription[], transportOf: (destination: Destination) => Transport): Map<Transport, Topology> {
+function byTransport(
+  destinations: readonly Destination[],
+  subscriptions: readonly PlacedSubscription[],
+  transportOf: (destination: Destination) => Transport,
+): Map<Transport, Topology> {
   const topologies = new Map<Transport, { destinations: Destination[]; subscriptions: Subscription[] }>();
   const of = (transport: Transport): { destinations: Destination[]; subscriptions: Subscription[] } => {
     const known = topologies.get(transport) ?? { destinations: [], subscriptions: [] };
@@ -80,7 +102,10 @@ function byTransport(destinations: readonly Destination[], subscriptions: readon
 function ownerMistakes(services: readonly Service[]): AppTopology["mistakes"] {
   const owners = new Map<string, Set<string>>();
   for (const service of services) {
-    for (const { contract } of service.handlers) if (contract.kind === "command") owners.set(contract.name, (owners.get(contract.name) ?? new Set()).add(service.name));
+    for (const { contract } of service.handlers)
+      if (contract.kind === "command") owners.set(contract.name, (owners.get(contract.name) ?? new Set()).add(service.name));
   }
-  return [...owners].filter(([, names]) => names.size > 1).map(([contract, names]) => ({ code: "PR_OWNER_TWICE" as const, details: { contract, services: [...names].join(" and ") } }));
+  return [...owners]
+    .filter(([, names]) => names.size > 1)
+    .map(([contract, names]) => ({ code: "PR_OWNER_TWICE" as const, details: { contract, services: [...names].join(" and ") } }));
 }

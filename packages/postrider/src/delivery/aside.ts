@@ -38,7 +38,10 @@ export class Aside {
   /** A held message that its service no longer understands: kept as it is, in the dead letters again. */
   putHeld(claimed: ClaimedHeld, decoded: NotWork): void {
     const { service, logger, store } = this.#runtime;
-    const { list, failure } = decoded.kind === "notSubscribed" ? unhandled(service, claimed.envelope?.type ?? "", claimed.destination) : verdictOf(decoded, service, claimed.destination);
+    const { list, failure } =
+      decoded.kind === "notSubscribed"
+        ? unhandled(service, claimed.envelope?.type ?? "", claimed.destination)
+        : verdictOf(decoded, service, claimed.destination);
     const letter = this.#settlement.letterOfHeld(claimed, list, failure);
     store!
       .transaction(async (transaction) => {
@@ -55,7 +58,8 @@ export class Aside {
     runtime.telemetry.settled(runtime.service, contract, OUTCOMES[list], 0);
     const fields = { service: runtime.service, contract, code: failure.code, deadLetterId: id, destination: delivery.lane.destination };
     runtime.logger.warn(fields, `a message was put aside (${list}): ${failure.reason}`);
-    if (list !== "expired") runtime.alert({ kind: "deadLetter", service: runtime.service, contract, code: failure.code, deadLetterId: id, text: failure.reason });
+    if (list !== "expired")
+      runtime.alert({ kind: "deadLetter", service: runtime.service, contract, code: failure.code, deadLetterId: id, text: failure.reason });
   }
 
   async #later(delivery: Delivery, error: unknown): Promise<void> {
@@ -68,7 +72,11 @@ export class Aside {
 
 const WAIT_MS = 500;
 
-function verdictOf(decoded: Exclude<NotWork, { readonly kind: "notSubscribed" }>, service: string, destination: string): { list: DeadLetterList; failure: Failure } {
+function verdictOf(
+  decoded: Exclude<NotWork, { readonly kind: "notSubscribed" }>,
+  service: string,
+  destination: string,
+): { list: DeadLetterList; failure: Failure } {
   if (decoded.kind === "unreadable") return { list: "failed", failure: failureOf(decoded.error) };
   if (decoded.kind === "unhandled") return unhandled(service, decoded.envelope.type, destination);
   const { envelope } = decoded;

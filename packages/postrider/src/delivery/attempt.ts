@@ -59,7 +59,11 @@ export async function attempt(options: AttemptOptions, work: Work): Promise<Outc
   }
 }
 
-async function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): Promise<Outcome | { readonly kind: "failed"; readonly failure: Failure }> {
+async function runOnce(
+  options: AttemptOptions,
+  work: Work,
+  inbox: InboxEntry | undefined,
+): Promise<Outcome | { readonly kind: "failed"; readonly failure: Failure }> {
   const { runtime, settlement } = options;
   const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work) });
   const context = new RunContext({ runtime, work, unit, once: options.once, attempt: work.failures + 1 });
@@ -98,7 +102,13 @@ function callHandler(options: AttemptOptions, work: Work, context: RunContext): 
 function settleQuietly(options: AttemptOptions, work: Work, unit: UnitOfWork): void {
   unit.seal();
   const settled = work.delivery!.ack();
-  if (isPromise(settled)) settled.catch((error: unknown) => options.runtime.logger.warn({ err: error, service: options.runtime.service }, "a handled message could not be settled; it will come again"));
+  if (isPromise(settled))
+    settled.catch((error: unknown) =>
+      options.runtime.logger.warn(
+        { err: error, service: options.runtime.service },
+        "a handled message could not be settled; it will come again",
+      ),
+    );
 }
 
 async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Promise<void> {
@@ -109,7 +119,8 @@ async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Pr
 
 function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
   const { contract } = work.ready.definition;
-  if (contract.reply !== undefined && !context.hasReplied) throw fail("PR_REPLY_MISSING", { contract: contract.name, service: runtime.service });
+  if (contract.reply !== undefined && !context.hasReplied)
+    throw fail("PR_REPLY_MISSING", { contract: contract.name, service: runtime.service });
 }
 
 function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefined {
@@ -118,11 +129,18 @@ function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefin
   const mayComeAgain = delivery?.mayRepeat === true || !isSettledInside || options.inboxAlways || ready.inboxId !== ready.envelope.id;
   if (held === undefined && !mayComeAgain) return undefined;
   if (options.runtime.store === undefined) return undefined;
-  return { handler: ready.definition.contract.name, messageId: ready.inboxId, bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(work.found.body) };
+  return {
+    handler: ready.definition.contract.name,
+    messageId: ready.inboxId,
+    bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(work.found.body),
+  };
 }
 
 function logRetry(runtime: Runtime, work: Work, failure: Failure): void {
   const { envelope, definition } = work.ready;
   const ids = { messageId: envelope.id, correlationId: envelope.correlationid, conversationId: envelope.conversationid };
-  runtime.logger.info({ service: runtime.service, contract: definition.contract.name, code: failure.code, failures: work.failures, ...ids }, `a handler failed and runs again at once: ${failure.reason}`);
+  runtime.logger.info(
+    { service: runtime.service, contract: definition.contract.name, code: failure.code, failures: work.failures, ...ids },
+    `a handler failed and runs again at once: ${failure.reason}`,
+  );
 }

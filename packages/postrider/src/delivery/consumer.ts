@@ -94,14 +94,18 @@ export class Consumer implements Sink {
 
   deliver(lane: Lane, batch: readonly Delivery[]): void {
     const state = this.#lanes.get(lane.number);
-    if (state === undefined || state.lane.epoch !== lane.epoch || this.#isStopping) return void batch.forEach((delivery) => this.#giveBack(delivery));
+    if (state === undefined || state.lane.epoch !== lane.epoch || this.#isStopping)
+      return void batch.forEach((delivery) => this.#giveBack(delivery));
     if (state.intake === undefined) this.#intake(state, batch);
     else this.#chain(state, () => this.#intake(state, batch));
   }
 
   onError(error: PostriderError): void {
     const { runtime, subscription } = this.#options;
-    runtime.logger.error({ err: error, code: error.code, service: runtime.service, destination: subscription.destination.name }, error.message);
+    runtime.logger.error(
+      { err: error, code: error.code, service: runtime.service, destination: subscription.destination.name },
+      error.message,
+    );
   }
 
   /** Takes nothing more; gives back what has not begun. */
@@ -159,13 +163,22 @@ export class Consumer implements Sink {
     if (works.length === 0) return;
     const marking = this.#mark(state, works);
     if (marking === undefined) this.#enter(state, works);
-    else this.#chain(state, () => marking.then(() => this.#enter(state, works), (error: unknown) => this.#unmarked(works, error)));
+    else
+      this.#chain(state, () =>
+        marking.then(
+          () => this.#enter(state, works),
+          (error: unknown) => this.#unmarked(works, error),
+        ),
+      );
   }
 
   /** A batch that could not be marked must not run: it goes back, and comes again. */
   async #unmarked(works: readonly Work[], error: unknown): Promise<void> {
     const { runtime, subscription } = this.#options;
-    runtime.logger.error({ err: error, service: runtime.service, destination: subscription.destination.name }, "messages could not be marked as taken; they go back");
+    runtime.logger.error(
+      { err: error, service: runtime.service, destination: subscription.destination.name },
+      "messages could not be marked as taken; they go back",
+    );
     await runtime.clock.sleep(UNMARKED_WAIT_MS);
     for (const work of works) this.#giveBack(work.delivery!);
   }
@@ -207,7 +220,10 @@ export class Consumer implements Sink {
 
   #intakeFailed(state: LaneState<Work>, error: unknown): void {
     const { runtime } = this.#options;
-    runtime.logger.error({ err: error, service: runtime.service, destination: state.lane.destination, lane: state.lane.number }, "messages could not be taken; their lane is given up and taken again");
+    runtime.logger.error(
+      { err: error, service: runtime.service, destination: state.lane.destination, lane: state.lane.number },
+      "messages could not be taken; their lane is given up and taken again",
+    );
     runtime.alert({ kind: "failed", service: runtime.service, text: `messages of ${state.lane.destination} could not be taken` });
   }
 
@@ -243,13 +259,25 @@ export class Consumer implements Sink {
   async #markUnrun(state: LaneState<Work>): Promise<void> {
     const { starts, transport } = this.#options;
     if (starts === undefined || !transport.capabilities.positions) return;
-    const begun = (isHigh: boolean): number => Math.max(0, ...[...state.open].filter((work) => work.state === "running" && work.isHigh === isHigh && work.delivery !== undefined).map((work) => work.delivery!.position));
+    const begun = (isHigh: boolean): number =>
+      Math.max(
+        0,
+        ...[...state.open]
+          .filter((work) => work.state === "running" && work.isHigh === isHigh && work.delivery !== undefined)
+          .map((work) => work.delivery!.position),
+      );
     const { destination, number } = state.lane;
-    await Promise.all([starts.mark(placeOf(destination, false), number, begun(false)), starts.mark(placeOf(destination, true), number, begun(true))]).catch(() => undefined); // at worst they are suspects without cause
+    await Promise.all([
+      starts.mark(placeOf(destination, false), number, begun(false)),
+      starts.mark(placeOf(destination, true), number, begun(true)),
+    ]).catch(() => undefined); // at worst they are suspects without cause
   }
 
   #giveBack(delivery: Delivery): void {
     const given = delivery.giveBack();
-    if (isPromise(given)) given.catch((error: unknown) => this.#options.runtime.logger.warn({ err: error }, "a message could not be given back; it will come again by itself"));
+    if (isPromise(given))
+      given.catch((error: unknown) =>
+        this.#options.runtime.logger.warn({ err: error }, "a message could not be given back; it will come again by itself"),
+      );
   }
 }

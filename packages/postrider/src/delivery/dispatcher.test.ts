@@ -8,7 +8,13 @@ interface Item extends Startable {
   readonly name: string;
 }
 
-function set(options: { concurrency?: number; ratePerSecond?: number; outageAfter?: number } = {}): { clock: VirtualClock; dispatcher: Dispatcher<Item>; started: string[]; add: (name: string, isHigh?: boolean) => void; changes: string[] } {
+function set(options: { concurrency?: number; ratePerSecond?: number; outageAfter?: number } = {}): {
+  clock: VirtualClock;
+  dispatcher: Dispatcher<Item>;
+  started: string[];
+  add: (name: string, isHigh?: boolean) => void;
+  changes: string[];
+} {
   const clock = new VirtualClock();
   const started: string[] = [];
   const changes: string[] = [];
@@ -19,7 +25,13 @@ function set(options: { concurrency?: number; ratePerSecond?: number; outageAfte
     outage: new OutageMode({ after: options.outageAfter ?? 0, probeMs: 1000, maxProbeMs: 4000 }),
     onOutage: (change) => changes.push(change),
   });
-  return { clock, dispatcher, started, changes, add: (name, isHigh = false) => dispatcher.add({ name, isHigh, start: () => void started.push(name) }) };
+  return {
+    clock,
+    dispatcher,
+    started,
+    changes,
+    add: (name, isHigh = false) => dispatcher.add({ name, isHigh, start: () => void started.push(name) }),
+  };
 }
 
 test("no more run at a time than there are places, high priority first", () => {
@@ -57,7 +69,10 @@ test("in an outage nothing starts but one probe after the wait, and its success 
   await clock.advance(1000);
   expect(started).toEqual(["a", "b", "c"]);
   dispatcher.report(undefined, true);
-  expect([started, changes]).toEqual([["a", "b", "c", "d"], ["began", "over"]]);
+  expect([started, changes]).toEqual([
+    ["a", "b", "c", "d"],
+    ["began", "over"],
+  ]);
 });
 
 test("a failed probe is followed by the next one after a longer wait", async () => {

@@ -57,7 +57,15 @@ export class RunContext implements HandlerContext {
   get log(): Logger {
     const { runtime, work } = this.#options;
     const { id, type, correlationid, causationid, conversationid } = work.ready.envelope;
-    return (this.#log ??= boundLogger(runtime.logger, { service: runtime.service, contract: type, messageId: id, correlationId: correlationid, causationId: causationid, conversationId: conversationid, attempt: this.#options.attempt }));
+    return (this.#log ??= boundLogger(runtime.logger, {
+      service: runtime.service,
+      contract: type,
+      messageId: id,
+      correlationId: correlationid,
+      causationId: causationid,
+      conversationId: conversationid,
+      attempt: this.#options.attempt,
+    }));
   }
 
   get tx(): UnitOfWorkSql {
@@ -107,7 +115,9 @@ export class RunContext implements HandlerContext {
       const { runtime, work } = this.#options;
       if (runtime.store === undefined) throw fail("PR_STORE_NEEDED", { feature: "progress", service: runtime.service });
       const report = { percent: Math.min(100, Math.max(0, percent)), at: runtime.clock.now(), ...(note === undefined ? {} : { note }) };
-      runtime.store.progress.report(work.ready.envelope.id, report).catch((error: unknown) => this.log.warn({ err: error }, "progress could not be stored"));
+      runtime.store.progress
+        .report(work.ready.envelope.id, report)
+        .catch((error: unknown) => this.log.warn({ err: error }, "progress could not be stored"));
     };
   }
 
@@ -118,7 +128,11 @@ export class RunContext implements HandlerContext {
       if (once === undefined) throw fail("PR_STORE_NEEDED", { feature: "once", service: runtime.service });
       if (unit.isOpen) throw fail("PR_TRANSACTION_OPEN", { call: "once", handler: this.#handler });
       const { envelope, definition } = work.ready;
-      return once({ rootId: envelope.rootid ?? envelope.id, service: runtime.service, handler: definition.contract.name, name }, effect, this.signal);
+      return once(
+        { rootId: envelope.rootid ?? envelope.id, service: runtime.service, handler: definition.contract.name, name },
+        effect,
+        this.signal,
+      );
     };
   }
 
@@ -151,7 +165,12 @@ export class RunContext implements HandlerContext {
     const { runtime, work } = this.#options;
     const { envelope, definition } = work.ready;
     this.#identify ??= runIdentity(envelope, { service: runtime.service, handler: definition.contract.name });
-    return runtime.compose(contract, body, { options, identify: this.#identify, cause: envelope, ...(leavesAtMs === undefined ? {} : { leavesAtMs }) });
+    return runtime.compose(contract, body, {
+      options,
+      identify: this.#identify,
+      cause: envelope,
+      ...(leavesAtMs === undefined ? {} : { leavesAtMs }),
+    });
   }
 }
 

@@ -61,7 +61,10 @@ export class HeldSource {
         isMore = await this.#claim();
       } while (this.#isDirty && !this.#isStopped);
     } catch (error) {
-      this.#options.logger.warn({ err: error, destination: this.#options.destination }, "held messages could not be read; tried again soon");
+      this.#options.logger.warn(
+        { err: error, destination: this.#options.destination },
+        "held messages could not be read; tried again soon",
+      );
     }
     this.#isPolling = false;
     await this.#sleep(isMore);
@@ -80,11 +83,19 @@ export class HeldSource {
   }
 
   async #sleep(isMore: boolean): Promise<void> {
-    const { clock, held } = this.#options;
-    const nextAt = isMore ? clock.now() + 1 : await Promise.resolve(held.nextDueAt()).catch(() => undefined);
+    const { clock } = this.#options;
+    const nextAt = isMore ? clock.now() : await this.#nextDueAt();
     // What is due but not ours, or already claimed, must not make us spin.
     const soonest = clock.now() + (isMore ? 1 : MIN_WAIT_MS);
     this.wake(Math.min(clock.now() + POLL_MS, Math.max(soonest, nextAt ?? Number.POSITIVE_INFINITY)));
+  }
+
+  async #nextDueAt(): Promise<number | undefined> {
+    try {
+      return await this.#options.held.nextDueAt();
+    } catch {
+      return undefined; // the next poll will say what is wrong
+    }
   }
 }
 

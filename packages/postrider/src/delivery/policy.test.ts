@@ -5,11 +5,20 @@ import { decide, DEFAULT_RETRY, failureOf } from "./policy.ts";
 import type { Decision } from "./policy.ts";
 
 const NO_JITTER = { next: () => 0 };
-const decisions = (error: unknown, policy = DEFAULT_RETRY): Decision[] => [1, 2, 3, 4, 5, 6, 7].map((failures) => decide(policy, failureOf(error), failures, NO_JITTER));
+const decisions = (error: unknown, policy = DEFAULT_RETRY): Decision[] =>
+  [1, 2, 3, 4, 5, 6, 7].map((failures) => decide(policy, failureOf(error), failures, NO_JITTER));
 
 test("a failure is retried at once, then later and later, then given up", () => {
   const later = (delayMs: number): Decision => ({ do: "retryLater", delayMs });
-  expect(decisions(new Error("no"))).toEqual([{ do: "retryNow" }, later(1000), later(2000), later(4000), later(8000), { do: "giveUp" }, { do: "giveUp" }]);
+  expect(decisions(new Error("no"))).toEqual([
+    { do: "retryNow" },
+    later(1000),
+    later(2000),
+    later(4000),
+    later(8000),
+    { do: "giveUp" },
+    { do: "giveUp" },
+  ]);
 });
 
 test("jitter only ever lengthens a wait", () => {
@@ -35,9 +44,30 @@ const hostile: readonly [string, unknown][] = [
   ["undefined", undefined],
   ["a text", "boom"],
   ["a frozen object", Object.freeze({ code: 7 })],
-  ["a circular object", (() => { const loop: Record<string, unknown> = {}; loop["self"] = loop; return loop; })()],
-  ["an object whose getters throw", Object.defineProperty({}, "code", { get: () => { throw new Error("ha"); } })],
-  ["a revoked proxy", (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()],
+  [
+    "a circular object",
+    (() => {
+      const loop: Record<string, unknown> = {};
+      loop["self"] = loop;
+      return loop;
+    })(),
+  ],
+  [
+    "an object whose getters throw",
+    Object.defineProperty({}, "code", {
+      get: () => {
+        throw new Error("ha");
+      },
+    }),
+  ],
+  [
+    "a revoked proxy",
+    (() => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    })(),
+  ],
 ];
 
 test.each(hostile)("%s that is thrown becomes a failure like any other", (_, thrown) => {

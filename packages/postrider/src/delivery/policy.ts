@@ -42,7 +42,20 @@ const MAX_REASON = 2000; // characters: enough to recognise it, too little to fi
 const MAX_STACK = 8000;
 
 // These cannot come out differently the next time: the message or the program must change first.
-const FINAL_CODES = new Set<string>(["PR_BODY_INVALID", "PR_BODY_TOO_LARGE", "PR_BODY_UNREADABLE", "PR_ENVELOPE_UNREADABLE", "PR_VERSION_UNKNOWN", "PR_ID_CONFLICT", "PR_REPLY_UNEXPECTED", "PR_REPLY_MISSING", "PR_CONTRACT_UNKNOWN", "PR_OWNER_MISSING", "PR_STORE_NEEDED", "PR_TRANSACTION_OPEN"]);
+const FINAL_CODES = new Set<string>([
+  "PR_BODY_INVALID",
+  "PR_BODY_TOO_LARGE",
+  "PR_BODY_UNREADABLE",
+  "PR_ENVELOPE_UNREADABLE",
+  "PR_VERSION_UNKNOWN",
+  "PR_ID_CONFLICT",
+  "PR_REPLY_UNEXPECTED",
+  "PR_REPLY_MISSING",
+  "PR_CONTRACT_UNKNOWN",
+  "PR_OWNER_MISSING",
+  "PR_STORE_NEEDED",
+  "PR_TRANSACTION_OPEN",
+]);
 
 function isFinal(error: unknown): boolean {
   return isPostriderError(error) && FINAL_CODES.has(error.code);

@@ -63,19 +63,34 @@ export function colocatedOf(runtime: Pick<Runtime, "store">, transport: Transpor
 }
 
 /** Writes messages in a transaction: into the log itself where it is in the same database, else into the outbox. */
-export function enlist(runtime: Pick<Runtime, "store" | "transportOf">, transaction: StoreTransaction, batch: readonly Outgoing[]): MaybePromise<void> {
+export function enlist(
+  runtime: Pick<Runtime, "store" | "transportOf">,
+  transaction: StoreTransaction,
+  batch: readonly Outgoing[],
+): MaybePromise<void> {
   if (batch.length === 0) return undefined;
   const commands = runtime.transportOf("command");
   const events = runtime.transportOf("event");
   if (commands === events) return enlistOn(runtime, commands, transaction, batch);
   const isEvent = (message: Outgoing): boolean => message.envelope.kind === "event";
   return inOrder([
-    () => enlistOn(runtime, commands, transaction, batch.filter((message) => !isEvent(message))),
+    () =>
+      enlistOn(
+        runtime,
+        commands,
+        transaction,
+        batch.filter((message) => !isEvent(message)),
+      ),
     () => enlistOn(runtime, events, transaction, batch.filter(isEvent)),
   ]);
 }
 
-function enlistOn(runtime: Pick<Runtime, "store">, transport: Transport, transaction: StoreTransaction, batch: readonly Outgoing[]): MaybePromise<void> {
+function enlistOn(
+  runtime: Pick<Runtime, "store">,
+  transport: Transport,
+  transaction: StoreTransaction,
+  batch: readonly Outgoing[],
+): MaybePromise<void> {
   if (batch.length === 0) return undefined;
   const colocated = colocatedOf(runtime, transport);
   return colocated === undefined ? transaction.outbox.append(batch) : colocated.enlist(transaction, batch);

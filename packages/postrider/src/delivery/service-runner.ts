@@ -137,7 +137,8 @@ function dispatcherOf({ runtime, service }: ServiceRunnerOptions): Dispatcher<Wo
     ratePerSecond: ratePerSecond ?? 0,
     outage: new OutageMode({ after: outageAfter, probeMs: outageProbeMs, maxProbeMs: MAX_PROBE_MS }),
     onOutage: (change) => {
-      const text = change === "began" ? `${service.name} fails at every message; it now tries one at a time` : `${service.name} works again`;
+      const text =
+        change === "began" ? `${service.name} fails at every message; it now tries one at a time` : `${service.name} works again`;
       runtime.logger.warn({ service: service.name }, text);
       runtime.alert({ kind: change === "began" ? "outage" : "outageOver", service: service.name, text });
     },
@@ -152,7 +153,12 @@ function consumerOf(
 ): { readonly consumer: Consumer; readonly floor: WorkFloor } {
   const colocated = colocatedOf(runtime, transport);
   const place: { wake: (dueAt: number) => void } = { wake: () => undefined };
-  const settlement = new Settlement({ runtime, destination: subscription.destination.name, colocated, onHeld: (dueAt) => place.wake(dueAt) });
+  const settlement = new Settlement({
+    runtime,
+    destination: subscription.destination.name,
+    colocated,
+    onHeld: (dueAt) => place.wake(dueAt),
+  });
   const floor = new WorkFloor({
     runtime,
     settlement,
@@ -170,13 +176,29 @@ function consumerOf(
   });
   place.wake = (dueAt) => floor.onHeld(dueAt);
   const mapping = service.options.foreign?.[subscription.destination.name];
-  const decode = decoder({ service, destination: subscription.destination, contracts, clock: runtime.clock, ...(mapping === undefined ? {} : { mapping }) });
-  const consumer = new Consumer({ runtime, transport, subscription, decoder: decode, starts, floor, aside: new Aside(runtime, settlement) });
+  const decode = decoder({
+    service,
+    destination: subscription.destination,
+    contracts,
+    clock: runtime.clock,
+    ...(mapping === undefined ? {} : { mapping }),
+  });
+  const consumer = new Consumer({
+    runtime,
+    transport,
+    subscription,
+    decoder: decode,
+    starts,
+    floor,
+    aside: new Aside(runtime, settlement),
+  });
   return { consumer, floor };
 }
 
 /** Merged once per handler, not once per message. */
 function policies(service: Service): (work: Work) => RetryPolicy {
-  const merged = new Map(service.handlers.map((definition) => [definition, { ...DEFAULT_RETRY, ...service.options.retry, ...definition.options.retry }]));
+  const merged = new Map(
+    service.handlers.map((definition) => [definition, { ...DEFAULT_RETRY, ...service.options.retry, ...definition.options.retry }]),
+  );
   return (work) => merged.get(work.ready.definition) ?? DEFAULT_RETRY;
 }

@@ -88,7 +88,10 @@ export class Settlement {
       at: runtime.clock.now(),
       redrives: work.held?.redrives ?? 0,
     });
-    await this.#write(work, [(transaction) => transaction.deadLetters.add(letter), (transaction) => enlist(runtime, transaction, failedReply(runtime, envelope, failure))]);
+    await this.#write(work, [
+      (transaction) => transaction.deadLetters.add(letter),
+      (transaction) => enlist(runtime, transaction, failedReply(runtime, envelope, failure)),
+    ]);
     if (letter.isOrdered) work.lane.blocked.add(work.key!);
     return id;
   }
@@ -114,7 +117,11 @@ export class Settlement {
     });
     const reply = envelope === undefined || list === "expired" ? [] : failedReply(runtime, envelope, failure);
     await this.#store.transaction((transaction) =>
-      inOrder([() => transaction.deadLetters.add(letter), () => enlist(runtime, transaction, reply), () => colocated?.settleIn(transaction, delivery)]),
+      inOrder([
+        () => transaction.deadLetters.add(letter),
+        () => enlist(runtime, transaction, reply),
+        () => colocated?.settleIn(transaction, delivery),
+      ]),
     );
     if (colocated === undefined) await delivery.ack();
     return id;
@@ -124,7 +131,21 @@ export class Settlement {
   letterOfHeld(held: HeldMessage, list: DeadLetterList, failure: Failure): DeadLetter {
     const { service, ids, clock } = this.#options.runtime;
     const { destination, lane, key, isOrdered, failures, redrives, deadLetterId } = held;
-    return deadLetterOf({ id: ids.next(), service, list, found: held, destination, lane, key, isOrdered, failure, attempts: failures, at: clock.now(), redrives, deadLetterId });
+    return deadLetterOf({
+      id: ids.next(),
+      service,
+      list,
+      found: held,
+      destination,
+      lane,
+      key,
+      isOrdered,
+      failure,
+      attempts: failures,
+      at: clock.now(),
+      redrives,
+      deadLetterId,
+    });
   }
 
   /** How many are parked behind a message's key. */

@@ -6,8 +6,8 @@ import type { Work } from "./work.ts";
 /** What a service may do with a message that may have ended its process. */
 export type Admission = "run" | "poison";
 
-// A suspect runs beside others once, so that one crash does not slow a whole backlog down; after a second crash it runs alone, so that a third accuses nobody else.
-const STARTS_BEFORE_ALONE = 2;
+// A suspect runs beside others once more, so that one crash does not slow a whole backlog down; after a second crash it runs alone, so that a third accuses nobody else.
+const STARTS_BESIDE_OTHERS = 2;
 
 /**
  * Knows durably what may have begun, so that a message that ends its process is found out and its neighbours are not blamed.
@@ -47,22 +47,24 @@ export class StartLedger {
 
   /** Counts the start of a suspect, or of a held message, before it runs; waits for its turn if it must run alone. */
   async admit(work: Work): Promise<Admission> {
-    const counted = await this.#starts.countStart(work.ready.envelope.id);
+    const { id } = work.ready.envelope;
     this.#counted.add(work);
-    const starts = counted + (work.held === undefined ? 1 : 0); // a delivery's first start is the mark's
-    if (starts > this.#maxStarts) return "poison";
-    if (starts > STARTS_BEFORE_ALONE) await this.#waitAlone(work);
-    return "run";
+    const known = work.held === undefined ? 1 : 0; // a delivery's first start is the mark's
+    if (known + (await this.#starts.countStart(id)) <= STARTS_BESIDE_OTHERS) return "run";
+    // Lone starts are counted apart, and only once it is its turn: who merely waited for a turn when the process ended is not blamed.
+    await this.#waitAlone(work);
+    return STARTS_BESIDE_OTHERS + (await this.#starts.countStart(loneId(id))) > this.#maxStarts ? "poison" : "run";
   }
 
   /** The run is over, however it went: the process has survived it. */
   survived(work: Work): void {
     this.#aloneOf.get(work)?.resolve();
     this.#aloneOf.delete(work);
-    if (this.#counted.delete(work)) this.#starts.forget([work.ready.envelope.id]).catch(() => undefined); // at worst it is counted once too often
+    const { id } = work.ready.envelope;
+    if (this.#counted.delete(work)) this.#starts.forget([id, loneId(id)]).catch(() => undefined); // at worst it is counted once too often
   }
 
-  /** How often a message was started, as far as it is counted. */
+  /** Starts that a message has before it is given up. */
   get maxStarts(): number {
     return this.#maxStarts;
   }
@@ -74,4 +76,8 @@ export class StartLedger {
     this.#aloneOf.set(work, mine);
     await before;
   }
+}
+
+function loneId(messageId: string): string {
+  return `${messageId} alone`;
 }

@@ -100,7 +100,13 @@ export class UnitOfWork {
 
   /** Whether there is nothing to write but the settling. */
   get isEmpty(): boolean {
-    return this.#outgoing.length === 0 && this.#scheduled === undefined && this.#cancelled === undefined && this.#late === undefined && this.#scheduling === undefined;
+    return (
+      this.#outgoing.length === 0 &&
+      this.#scheduled === undefined &&
+      this.#cancelled === undefined &&
+      this.#late === undefined &&
+      this.#scheduling === undefined
+    );
   }
 
   /** Ends it with nothing written. */
@@ -111,7 +117,8 @@ export class UnitOfWork {
   /** Rolls back. */
   async abandon(reason: unknown): Promise<void> {
     this.#isEnded = true;
-    if (this.#late !== undefined || this.#scheduling !== undefined) await Promise.allSettled([...(this.#late ?? []), ...(this.#scheduling ?? [])]);
+    if (this.#late !== undefined || this.#scheduling !== undefined)
+      await Promise.allSettled([...(this.#late ?? []), ...(this.#scheduling ?? [])]);
     if (this.#opening === undefined) return;
     this.#finish!.reject(reason);
     await this.#committed!.catch(() => undefined); // the reason is the caller's own
@@ -155,7 +162,8 @@ export class UnitOfWork {
 
   async #sendDirectly(): Promise<void> {
     const { runtime } = this.#options;
-    if (this.#scheduled !== undefined || this.#cancelled !== undefined) throw fail("PR_STORE_NEEDED", { feature: "schedule", service: runtime.service });
+    if (this.#scheduled !== undefined || this.#cancelled !== undefined)
+      throw fail("PR_STORE_NEEDED", { feature: "schedule", service: runtime.service });
     for (const kind of ["command", "event"] as const) {
       const batch = this.#outgoing.filter((message) => (message.envelope.kind === "event") === (kind === "event"));
       if (batch.length === 0) continue;

@@ -80,7 +80,10 @@ export class WorkFloor implements Runner {
     const isOfLane = (work: Work): boolean => work.lane === state;
     const waiting = [...this.#options.dispatcher.evict(isOfLane), ...this.#gate.evict(isOfLane)];
     for (const work of waiting) this.#giveBackWaiting(work);
-    await this.#drain([...state.open].filter((work) => work.state === "running"), deadlineMs);
+    await this.#drain(
+      [...state.open].filter((work) => work.state === "running"),
+      deadlineMs,
+    );
   }
 
   /** Interrupts what has run over its time. Called now and then. */
@@ -146,12 +149,23 @@ export class WorkFloor implements Runner {
     const id = await settlement.bury(work, list, failure);
     this.#logFailure(work, failure, `is a dead letter now: ${id}`);
     const { name } = work.ready.definition.contract;
-    runtime.alert({ kind: "deadLetter", service: runtime.service, contract: name, code: failure.code, deadLetterId: id, text: `${name} was given up by ${runtime.service} after ${work.failures} attempts: ${failure.reason}` });
+    runtime.alert({
+      kind: "deadLetter",
+      service: runtime.service,
+      contract: name,
+      code: failure.code,
+      deadLetterId: id,
+      text: `${name} was given up by ${runtime.service} after ${work.failures} attempts: ${failure.reason}`,
+    });
   }
 
   async #buryPoison(work: Work, starts: StartLedger): Promise<void> {
     const { envelope, definition } = work.ready;
-    await this.#bury(work, "failed", failureOf(fail("PR_POISON", { id: envelope.id, contract: definition.contract.name, starts: starts.maxStarts })));
+    await this.#bury(
+      work,
+      "failed",
+      failureOf(fail("PR_POISON", { id: envelope.id, contract: definition.contract.name, starts: starts.maxStarts })),
+    );
     this.#count(work, "dead", 0);
   }
 
@@ -196,7 +210,11 @@ export class WorkFloor implements Runner {
   /** The run ended and could not be settled: it will come again, and nothing was lost. */
   async #unsettled(work: Work, error: unknown): Promise<void> {
     const { runtime } = this.#options;
-    if (!isLeaseLost(error)) runtime.logger.error({ err: error, service: runtime.service, messageId: work.ready.envelope.id }, "a message could not be settled; it goes back");
+    if (!isLeaseLost(error))
+      runtime.logger.error(
+        { err: error, service: runtime.service, messageId: work.ready.envelope.id },
+        "a message could not be settled; it goes back",
+      );
     // The store is in trouble or the lane is gone; at once again would only spin.
     if (!work.lane.isGone && !isLeaseLost(error)) await runtime.clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
     await this.#interrupted(work).catch(() => undefined);
@@ -257,7 +275,16 @@ export class WorkFloor implements Runner {
   #logFailure(work: Work, failure: Failure, what: string): void {
     const { runtime } = this.#options;
     const { envelope, definition } = work.ready;
-    const fields = { service: runtime.service, contract: definition.contract.name, messageId: envelope.id, correlationId: envelope.correlationid, causationId: envelope.causationid, conversationId: envelope.conversationid, code: failure.code, failures: work.failures };
+    const fields = {
+      service: runtime.service,
+      contract: definition.contract.name,
+      messageId: envelope.id,
+      correlationId: envelope.correlationid,
+      causationId: envelope.causationid,
+      conversationId: envelope.conversationid,
+      code: failure.code,
+      failures: work.failures,
+    };
     runtime.logger.warn(fields, `a message failed and ${what}: ${failure.reason}`);
   }
 }

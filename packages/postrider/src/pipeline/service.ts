@@ -42,7 +42,7 @@ export interface ServiceOptions {
   /** For all its handlers, unless they say otherwise. */
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
-  /** Starts of a message that each time ended the process, before it is dead-lettered. Default 3. */
+  /** Starts of a message that each time ended the process, before it is dead-lettered: two beside others, then alone. From 3 on; default 4. */
   readonly maxStarts?: number;
   /** Messages parked behind one key before its lane pauses. Default 1000. */
   readonly maxParkedPerKey?: number;

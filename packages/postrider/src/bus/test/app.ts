@@ -16,7 +16,11 @@ export const Order = z.object({ orderId: z.string(), total: z.number() });
 export const PlaceOrder = command("order.place", { schema: Order, key: (order) => order.orderId });
 export const PriceOrder = command("order.price", { schema: Order, reply: z.object({ price: z.number() }), key: (order) => order.orderId });
 export const OrderPlaced = event("order.placed", { schema: Order, key: (order) => order.orderId });
-export const OrderMoved = event("order.moved", { schema: z.object({ orderId: z.string(), step: z.number() }), key: (move) => move.orderId, ordered: true });
+export const OrderMoved = event("order.moved", {
+  schema: z.object({ orderId: z.string(), step: z.number() }),
+  key: (move) => move.orderId,
+  ordered: true,
+});
 
 /** An app on memory, on a clock that stands still. */
 export interface TestApp extends AsyncDisposable {
@@ -29,7 +33,10 @@ export interface TestApp extends AsyncDisposable {
   pass(ms?: number): Promise<void>;
 }
 
-export async function appOf(services: readonly Service[], options: Partial<BusOptions> & { readonly world?: MemoryWorld; readonly clock?: VirtualClock } = {}): Promise<TestApp> {
+export async function appOf(
+  services: readonly Service[],
+  options: Partial<BusOptions> & { readonly world?: MemoryWorld; readonly clock?: VirtualClock } = {},
+): Promise<TestApp> {
   const { world: sharedWorld, clock: sharedClock, ...busOptions } = options;
   const clock = sharedClock ?? new VirtualClock();
   const world = sharedWorld ?? memoryWorld({ clock });
