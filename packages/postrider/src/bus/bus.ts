@@ -57,6 +57,7 @@ class AppBus implements Bus {
       commands: options.commands,
       events: options.events,
       lanes: options.lanes,
+      hasStores: options.store !== "none",
     });
     const [mistake] = this.#topology.mistakes;
     if (mistake !== undefined) throw fail(mistake.code, mistake.details);

@@ -41,7 +41,7 @@ export function resolveOptions(options: BusOptions): ResolvedOptions {
     external: [],
     alerts: {},
     telemetry: noTelemetry,
-    logger: options.logger ?? jsonLogger({ clock, level: "warn" }),
+    logger: options.logger ?? jsonLogger({ clock, level: "warn", write: (line) => void process.stderr.write(line) }),
     random: systemRandom,
     ids: uuidv7Ids(clock),
     run: options.services.map(({ name }) => name),

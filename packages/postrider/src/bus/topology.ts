@@ -1,5 +1,6 @@
 import { destinationOf } from "../envelope/outgoing.ts";
 import type { AnyContract, Where } from "../contracts/contract.ts";
+import { brokerLettersOf } from "../delivery/broker-letters.ts";
 import { SERVICE_DEFAULTS } from "../delivery/service-runner.ts";
 import type { Service } from "../pipeline/service.ts";
 import type { Destination, Subscription, Topology, Transport } from "../ports/transport.ts";
@@ -9,7 +10,7 @@ export interface AppTopology {
   readonly topologies: ReadonlyMap<Transport, Topology>;
   readonly subscriptions: readonly PlacedSubscription[];
   /** Everything wrong with it. */
-  readonly mistakes: readonly { readonly code: "PR_OWNER_TWICE"; readonly details: Readonly<Record<string, string>> }[];
+  readonly mistakes: readonly { readonly code: "PR_OWNER_TWICE" | "PR_STORE_NEEDED"; readonly details: Readonly<Record<string, string>> }[];
 }
 
 /** A subscription and the transport that carries it. */
@@ -25,6 +26,8 @@ export interface TopologyInput {
   readonly commands: Transport;
   readonly events: Transport;
   readonly lanes: number;
+  /** Whether services have stores; without, the broker keeps their dead letters. */
+  readonly hasStores: boolean;
 }
 
 /** Computes, from contracts and services alone, which destinations there are and who reads them. */
@@ -38,6 +41,9 @@ export function topologyOf(input: TopologyInput): AppTopology {
   for (const service of input.services)
     for (const name of Object.keys(service.options.foreign ?? {}))
       if (!destinations.has(name)) destinations.set(name, { name, kind: "events", lanes: input.lanes, isExternal: false });
+  if (!input.hasStores) {
+    for (const { name } of input.services) destinations.set(brokerLettersOf(name), { name: brokerLettersOf(name), kind: "commands", lanes: 1, isExternal: false });
+  }
   const transportOf = (destination: Destination): Transport => (destination.kind === "events" ? input.events : input.commands);
   const subscriptions = input.services
     .flatMap((service) => subscriptionsOf(service, destinations))
@@ -108,4 +114,11 @@ function ownerMistakes(services: readonly Service[]): AppTopology["mistakes"] {
   return [...owners]
     .filter(([, names]) => names.size > 1)
     .map(([contract, names]) => ({ code: "PR_OWNER_TWICE" as const, details: { contract, services: [...names].join(" and ") } }));
+}
+
+/** What needs a store and can be told before anything runs. */
+function storeMistakes(services: readonly Service[]): AppTopology["mistakes"] {
+  return services.flatMap(({ name, handlers }) =>
+    handlers.filter(({ contract }) => contract.ordered).map(({ contract }) => ({ code: "PR_STORE_NEEDED" as const, details: { feature: `the ordered contract ${contract.name}`, service: name } })),
+  );
 }

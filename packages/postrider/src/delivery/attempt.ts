@@ -54,9 +54,25 @@ export async function attempt(options: AttemptOptions, work: Work): Promise<Outc
     work.firstFailedAt ??= options.runtime.clock.now();
     const decision = decide(policy, failure, work.failures, options.runtime.random);
     if (decision.do === "giveUp") return { kind: "giveUp", failure };
-    if (decision.do === "retryLater") return { kind: "retryLater", delayMs: decision.delayMs, failure };
+    if (decision.do === "retryLater") {
+      if (options.runtime.store !== undefined) return { kind: "retryLater", delayMs: decision.delayMs, failure };
+      // Without a store there is nowhere to wait but here, in place; a stop gives the message back.
+      if (!(await waited(options, work, decision.delayMs))) return INTERRUPTED;
+    }
     logRetry(options.runtime, work, failure);
   }
+}
+
+/** Waits in place for the next run; false when the wait was interrupted. */
+function waited(options: AttemptOptions, work: Work, delayMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = options.runtime.clock.after(delayMs, () => resolve(true));
+    work.deadlineAt = 0;
+    work.interrupt = () => {
+      timer.cancel();
+      resolve(false);
+    };
+  });
 }
 
 async function runOnce(

@@ -182,6 +182,8 @@ function consumerOf(
     contracts,
     clock: runtime.clock,
     ...(mapping === undefined ? {} : { mapping }),
+    // Without positions nothing tells two foreign messages without an id apart but a new id for each.
+    ...(transport.capabilities.positions ? {} : { newId: () => runtime.ids.next() }),
   });
   const consumer = new Consumer({
     runtime,

@@ -4,6 +4,7 @@ import { deadLetterOf } from "../deadletters/letter.ts";
 import type { DeadLetter, DeadLetterList, HeldMessage, StoreTransaction } from "../ports/store.ts";
 import type { Delivery } from "../ports/transport.ts";
 import type { Envelope } from "../envelope/envelope.ts";
+import { writeBrokerLetter } from "./broker-letters.ts";
 import type { Failure } from "./policy.ts";
 import { failedReply } from "./reply.ts";
 import { enlist, inOrder } from "./runtime.ts";
@@ -72,6 +73,7 @@ export class Settlement {
     const { runtime } = this.#options;
     const { envelope, definition } = work.ready;
     const id = runtime.ids.next();
+    if (runtime.store === undefined) return this.#toBroker(work.delivery!, list, failure, { id, envelope, attempts: work.failures });
     const letter = deadLetterOf({
       id,
       service: runtime.service,
@@ -100,6 +102,7 @@ export class Settlement {
   async buryFound(delivery: Delivery, list: DeadLetterList, failure: Failure, envelope: Envelope | undefined): Promise<string> {
     const { runtime, colocated } = this.#options;
     const id = runtime.ids.next();
+    if (runtime.store === undefined) return this.#toBroker(delivery, list, failure, { id, envelope, attempts: 0 });
     const letter = deadLetterOf({
       id,
       service: runtime.service,
@@ -151,6 +154,16 @@ export class Settlement {
   /** How many are parked behind a message's key. */
   parkedCount(key: string): Promise<number> {
     return this.#store.transaction((transaction) => transaction.held.parkedCount(this.#options.destination, key));
+  }
+
+  /** Without a store the broker keeps what was given up. The ack follows its confirm: the other way round a crash would lose the message. */
+  async #toBroker(delivery: Delivery, list: DeadLetterList, failure: Failure, letter: { readonly id: string; readonly envelope: Envelope | undefined; readonly attempts: number }): Promise<string> {
+    const { runtime, destination } = this.#options;
+    await writeBrokerLetter(runtime, { found: delivery, list, failure, attempts: letter.attempts, destination, position: delivery.position });
+    const asked = letter.envelope?.replyto === undefined || list === "expired" ? [] : failedReply(runtime, letter.envelope, failure);
+    if (asked.length > 0) await runtime.transportOf("command").send(asked, { deadlineMs: runtime.sendDeadlineMs });
+    await delivery.ack();
+    return letter.id;
   }
 
   get #store(): NonNullable<Runtime["store"]> {
