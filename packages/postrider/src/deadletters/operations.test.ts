@@ -38,7 +38,15 @@ function shop() {
   return { clock, ids, operations, payment, ordering: stores.get("ordering")!, due, giveUp };
 }
 
-const envelopeOf = (id: string): Envelope => ({ id, source: "/ordering", type: "payment.charge", kind: "command", contractversion: 1, time: "2026-01-01T00:00:00.000Z", partitionkey: "o-1" });
+const envelopeOf = (id: string): Envelope => ({
+  id,
+  source: "/ordering",
+  type: "payment.charge",
+  kind: "command",
+  contractversion: 1,
+  time: "2026-01-01T00:00:00.000Z",
+  partitionkey: "o-1",
+});
 
 function lost(id: string, service: string, at: number): GivenUp {
   return {
@@ -80,7 +88,20 @@ test("a redrive hands the message back to its one handler: same id, lane, key an
   await operations.redrive(letter.id, { delayMs: 500 });
   const [held] = await payment.held.list({ limit: 10 });
   const { envelope, headers, body, destination, lane, key, isOrdered } = letter;
-  expect(held).toMatchObject({ purpose: "redrive", dueAt: clock.now() + 500, failures: 0, redrives: 1, deadLetterId: letter.id, envelope, headers, body, destination, lane, key, isOrdered });
+  expect(held).toMatchObject({
+    purpose: "redrive",
+    dueAt: clock.now() + 500,
+    failures: 0,
+    redrives: 1,
+    deadLetterId: letter.id,
+    envelope,
+    headers,
+    body,
+    destination,
+    lane,
+    key,
+    isOrdered,
+  });
   expect(await payment.deadLetters.get(letter.id)).toBeUndefined();
   expect(await payment.held.blockedKeys("payment.commands", undefined)).toEqual(["o-1"]);
   expect(await ordering.held.list({ limit: 10 })).toEqual([]);
@@ -123,23 +144,37 @@ test("an unsent letter is sent, not handled here; with a delay it is scheduled",
   const message = { envelope: envelopeOf("m-1"), headers: NO_HEADERS, body: "{}", destination: "mailing.commands", mayRepeat: false };
   const letterOf = unsentLetters("payment", ids);
   for (const delayMs of [0, 700]) {
-    const letter = letterOf({ message, failure: { code: "PR_BODY_TOO_LARGE", reason: "too large", stack: undefined }, attempts: 1, at: clock.now() });
+    const letter = letterOf({
+      message,
+      failure: { code: "PR_BODY_TOO_LARGE", reason: "too large", stack: undefined },
+      attempts: 1,
+      at: clock.now(),
+    });
     await payment.transaction((transaction) => transaction.deadLetters.add(letter));
     await operations.redrive(letter.id, { delayMs });
   }
   const rows = await payment.outbox.claim({ limit: 10, owner: "test", leaseMs: 1000 });
   expect(rows.map((row) => row.message)).toEqual([{ ...message, mayRepeat: true }]);
-  expect(await operations.scheduled()).toMatchObject([{ service: "payment", dueAt: clock.now() + 700, message: { destination: "mailing.commands" } }]);
+  expect(await operations.scheduled()).toMatchObject([
+    { service: "payment", dueAt: clock.now() + 700, message: { destination: "mailing.commands" } },
+  ]);
   expect(await payment.held.list({ limit: 10 })).toEqual([]);
 });
 
 test("an edited copy has a new id, the same root id and the new body; the original is gone and cannot be edited again", async () => {
   const { operations, payment, giveUp } = shop();
-  const original = await giveUp({ found: { envelope: { ...envelopeOf("m-1"), adaptedfrom: "m-0", causationid: "c-1" }, headers: NO_HEADERS, body: '{"amount":-5}' } });
+  const original = await giveUp({
+    found: { envelope: { ...envelopeOf("m-1"), adaptedfrom: "m-0", causationid: "c-1" }, headers: NO_HEADERS, body: '{"amount":-5}' },
+  });
   const { id } = await operations.edit(original.id, { amount: 5 });
   const [held] = await payment.held.list({ limit: 10 });
   const { adaptedfrom: _, ...kept } = original.envelope!;
-  expect(held).toMatchObject({ purpose: "redrive", body: '{"amount":5}', envelope: { ...kept, id, rootid: "m-1" }, deadLetterId: original.id });
+  expect(held).toMatchObject({
+    purpose: "redrive",
+    body: '{"amount":5}',
+    envelope: { ...kept, id, rootid: "m-1" },
+    deadLetterId: original.id,
+  });
   expect(held!.envelope).not.toHaveProperty("adaptedfrom");
   expect(id).not.toBe("m-1");
   await expect(operations.edit(original.id, { amount: 6 })).rejects.toMatchObject({ code: "PR_DEAD_LETTER_BUSY" });
@@ -161,11 +196,18 @@ test("a copy of an edited copy keeps the first root id; a refused body changes n
 test("a purge deletes what fits, over all services unless one is named, and lets the oldest parked message of each key go on", async () => {
   const { operations, payment, ordering, giveUp, clock } = shop();
   const head = await giveUp();
-  for (const [id, message] of [["p-1", "m-2"], ["p-2", "m-3"]] as const) await payment.transaction((transaction) => transaction.held.put(parked(id, message)));
+  for (const [id, message] of [
+    ["p-1", "m-2"],
+    ["p-2", "m-3"],
+  ] as const)
+    await payment.transaction((transaction) => transaction.held.put(parked(id, message)));
   for (let more = 0; more < 230; more++) await giveUp({ isOrdered: false, failure: { code: "OTHER", reason: "no", stack: undefined } });
   await giveUp({ isOrdered: false }, ordering);
   expect(await operations.purge({ fingerprint: head.fingerprint })).toBe(1);
-  expect((await payment.held.list({ limit: 10 })).map(({ id, dueAt }) => [id, dueAt])).toEqual([["p-2", undefined], ["p-1", clock.now()]]);
+  expect((await payment.held.list({ limit: 10 })).map(({ id, dueAt }) => [id, dueAt])).toEqual([
+    ["p-2", undefined],
+    ["p-1", clock.now()],
+  ]);
   expect(await operations.purge({ service: "payment" })).toBe(230);
   expect(await operations.purge({ service: "nobody" })).toBe(0);
   expect(await operations.deadLetters()).toHaveLength(1);
@@ -186,15 +228,23 @@ test("the services' letters are read as one list, newest first, page by page, al
 
 test("held messages of one id in two services are on one page, for a cursor cannot stand between them", async () => {
   const { operations, payment, ordering } = shop();
-  for (const store of [payment, ordering]) for (const id of ["a", "b"]) await store.transaction((transaction) => transaction.held.put(parked(id, id)));
+  for (const store of [payment, ordering])
+    for (const id of ["a", "b"]) await store.transaction((transaction) => transaction.held.put(parked(id, id)));
   const first = await operations.held({ limit: 1 });
-  expect(first.map(({ id, service }) => [id, service]).sort()).toEqual([["b", "ordering"], ["b", "payment"]]);
+  expect(first.map(({ id, service }) => [id, service]).sort()).toEqual([
+    ["b", "ordering"],
+    ["b", "payment"],
+  ]);
   expect(await operations.held({ limit: 1, after: "b" })).toHaveLength(2);
 });
 
 test("groups of all services are one list, most letters first", async () => {
   const { operations, ordering, giveUp } = shop();
   await giveUp();
-  for (const amount of [3, 41]) await giveUp({ failure: { code: "SHORT", reason: `${amount} pieces are missing`, stack: undefined } }, ordering);
-  expect((await operations.deadLetterGroups()).map(({ service, code, count }) => [service, code, count])).toEqual([["ordering", "SHORT", 2], ["payment", "DECLINED", 1]]);
+  for (const amount of [3, 41])
+    await giveUp({ failure: { code: "SHORT", reason: `${amount} pieces are missing`, stack: undefined } }, ordering);
+  expect((await operations.deadLetterGroups()).map(({ service, code, count }) => [service, code, count])).toEqual([
+    ["ordering", "SHORT", 2],
+    ["payment", "DECLINED", 1],
+  ]);
 });

@@ -107,7 +107,11 @@ class StoreOperations implements LetterOperations {
 async function targetsOf(store: Store, filter: LetterFilter): Promise<RedriveTarget[]> {
   const { service: _, ...plain } = filter;
   const targets: RedriveTarget[] = [];
-  for (let page = await store.deadLetters.list(plain, DEFAULT_PAGE); page.length > 0; page = await store.deadLetters.list(plain, { ...DEFAULT_PAGE, after: page.at(-1)!.id })) {
+  for (
+    let page = await store.deadLetters.list(plain, DEFAULT_PAGE);
+    page.length > 0;
+    page = await store.deadLetters.list(plain, { ...DEFAULT_PAGE, after: page.at(-1)!.id })
+  ) {
     targets.push(...page.map(({ id, messageId, list, redrives }) => ({ store, letter: { id, messageId, list, redrives } })));
   }
   return targets;

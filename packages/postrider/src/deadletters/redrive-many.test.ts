@@ -20,14 +20,37 @@ interface Bench {
 }
 
 /** Letters with the bodies "0", "1" … and a consumer that handles what is redriven, every 10 ms; `failing` ones fail for good again, and nothing hears `deaf` ones. */
-async function bench(letters: number, { failing = () => false, deaf = () => false }: { failing?: (body: string) => boolean; deaf?: (body: string) => boolean } = {}): Promise<Bench> {
+async function bench(
+  letters: number,
+  { failing = () => false, deaf = () => false }: { failing?: (body: string) => boolean; deaf?: (body: string) => boolean } = {},
+): Promise<Bench> {
   const clock = new VirtualClock(0);
   const ids = uuidv7Ids(clock);
   const store = memoryWorld({ clock }).store("payment");
   const giveUp = (body: string, redrives: number) => {
-    const envelope = { id: `m-${body}`, source: "/s", type: "payment.charge", kind: "command", contractversion: 1, time: "2026-01-01T00:00:00.000Z" } as const;
+    const envelope = {
+      id: `m-${body}`,
+      source: "/s",
+      type: "payment.charge",
+      kind: "command",
+      contractversion: 1,
+      time: "2026-01-01T00:00:00.000Z",
+    } as const;
     const failure = { code: "DECLINED", reason: "declined", stack: undefined };
-    return deadLetterOf({ id: ids.next(), service: "payment", list: "failed", found: { envelope, headers: NO_HEADERS, body }, destination: DESTINATION, lane: 0, key: undefined, isOrdered: false, failure, attempts: 1, at: clock.now(), redrives });
+    return deadLetterOf({
+      id: ids.next(),
+      service: "payment",
+      list: "failed",
+      found: { envelope, headers: NO_HEADERS, body },
+      destination: DESTINATION,
+      lane: 0,
+      key: undefined,
+      isOrdered: false,
+      failure,
+      attempts: 1,
+      at: clock.now(),
+      redrives,
+    });
   };
   for (let count = 0; count < letters; count++) {
     await clock.advance(1);
@@ -47,7 +70,13 @@ async function bench(letters: number, { failing = () => false, deaf = () => fals
     clock.after(10, () => void consume());
   };
   const run = async (options: Partial<RedriveOptions> = {}): Promise<RedriveResult> => {
-    const operations = letterOperations({ stores: new Map([["payment", store]]), clock, ids, encodeBody: () => "", enlist: () => expect.unreachable() });
+    const operations = letterOperations({
+      stores: new Map([["payment", store]]),
+      clock,
+      ids,
+      encodeBody: () => "",
+      enlist: () => expect.unreachable(),
+    });
     void consume();
     let result: RedriveResult | undefined;
     void operations.redriveMany({ filter: {}, ...options }).then((ended) => (result = ended));
@@ -106,6 +135,12 @@ test("an abort ends it at once; what is redriven runs on and counts as open", as
 
 test("what somebody else has purged meanwhile is not counted", async () => {
   const { run, clock, store } = await bench(10);
-  clock.after(500, () => void store.deadLetters.list({}, { limit: 3 }).then((newest) => store.transaction((transaction) => void newest.forEach(({ id }) => transaction.deadLetters.remove(id)))));
+  clock.after(
+    500,
+    () =>
+      void store.deadLetters
+        .list({}, { limit: 3 })
+        .then((newest) => store.transaction((transaction) => void newest.forEach(({ id }) => transaction.deadLetters.remove(id)))),
+  );
   expect(await run({ ratePerSecond: 5 })).toMatchObject({ redriven: 7, handled: 7, stopped: "done" });
 });

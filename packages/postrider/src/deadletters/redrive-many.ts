@@ -130,15 +130,24 @@ export class RedriveRun {
   }
 
   #result(stopped: RedriveResult["stopped"]): RedriveResult {
-    return { redriven: this.#redriven, handled: this.#handled, failedAgain: this.#failedAgain, open: this.#open + this.#watched.length, stopped };
+    return {
+      redriven: this.#redriven,
+      handled: this.#handled,
+      failedAgain: this.#failedAgain,
+      open: this.#open + this.#watched.length,
+      stopped,
+    };
   }
 }
 
 async function outcomeOf({ store, letter }: RedriveTarget): Promise<"handled" | "failedAgain" | "open"> {
   // First whether it has gone, then whether it came back: it goes and comes back in one commit, so this order sees no gap.
-  const isUnderWay = letter.list === "unsent" ? (await store.outbox.depth()) > 0 : (await store.held.get(redriveIdOf(letter.id))) !== undefined;
+  const isUnderWay =
+    letter.list === "unsent" ? (await store.outbox.depth()) > 0 : (await store.held.get(redriveIdOf(letter.id))) !== undefined;
   if (isUnderWay) return "open";
   const letters = await store.deadLetters.list({ messageId: letter.messageId }, { limit: 100 });
-  const cameBack = letters.some((other) => (letter.list === "unsent" ? other.list === "unsent" && other.id > letter.id : other.redrives > letter.redrives));
+  const cameBack = letters.some((other) =>
+    letter.list === "unsent" ? other.list === "unsent" && other.id > letter.id : other.redrives > letter.redrives,
+  );
   return cameBack ? "failedAgain" : "handled";
 }

@@ -35,7 +35,8 @@ export async function redriveLetter(store: Store, id: string, tools: RedriveTool
   const isRedriven = await store.transaction(async (transaction) => {
     const letter = await takeOut(transaction, id);
     if (letter === undefined) return false;
-    const envelope = letter.list === "expired" && letter.envelope !== undefined ? without(letter.envelope, ["expirytime"]) : letter.envelope;
+    const envelope =
+      letter.list === "expired" && letter.envelope !== undefined ? without(letter.envelope, ["expirytime"]) : letter.envelope;
     await handBack(transaction, { ...letter, envelope }, tools, dueAt);
     return true;
   });
@@ -61,9 +62,14 @@ export async function editLetter(store: Store, id: string, body: unknown, tools:
   const found = await store.deadLetters.get(id);
   if (found === undefined) return refuseBusy(store, id);
   const { envelope: original, destination } = found;
-  if (original === undefined) throw fail("PR_ENVELOPE_UNREADABLE", { destination, detail: `the dead letter ${id} has none, so its copy would be nobody's` });
+  if (original === undefined)
+    throw fail("PR_ENVELOPE_UNREADABLE", { destination, detail: `the dead letter ${id} has none, so its copy would be nobody's` });
   const wire = await tools.encodeBody(original, body);
-  const copy: Envelope = { ...without(original, ["adaptedfrom", "adaptedto", "expirytime"]), id: tools.ids.next(), rootid: original.rootid ?? original.id };
+  const copy: Envelope = {
+    ...without(original, ["adaptedfrom", "adaptedto", "expirytime"]),
+    id: tools.ids.next(),
+    rootid: original.rootid ?? original.id,
+  };
   const dueAt = await store.now();
   const isRedriven = await store.transaction(async (transaction) => {
     const letter = await takeOut(transaction, id);
@@ -87,7 +93,13 @@ async function refuseBusy(store: Store, id: string): Promise<undefined> {
 async function handBack(transaction: StoreTransaction, letter: DeadLetter, tools: RedriveTools, dueAt: number): Promise<void> {
   if (letter.list !== "unsent") return transaction.held.put(heldOf(letter, dueAt));
   // Unsent letters are made from outgoing messages, and those always have an envelope.
-  const message: Outgoing = { envelope: letter.envelope!, headers: letter.headers, body: letter.body, destination: letter.destination, mayRepeat: true };
+  const message: Outgoing = {
+    envelope: letter.envelope!,
+    headers: letter.headers,
+    body: letter.body,
+    destination: letter.destination,
+    mayRepeat: true,
+  };
   if (tools.delayMs > 0) await transaction.schedule.put({ id: redriveIdOf(letter.id), dueAt, message });
   else await tools.enlist(letter.service, transaction, [message]);
 }

@@ -42,7 +42,8 @@ test("the key is the same for every run of the message and its copies, and anoth
   const keys: string[] = [];
   const note = async (key: string): Promise<void> => void keys.push(key);
   await once(owner, note, signal);
-  for (const other of [{ service: "billing" }, { handler: "order.paid" }, { name: "text" }, { rootId: "m-2" }]) await once({ ...owner, ...other }, note, signal);
+  for (const other of [{ service: "billing" }, { handler: "order.paid" }, { name: "text" }, { rootId: "m-2" }])
+    await once({ ...owner, ...other }, note, signal);
   expect(new Set(keys).size).toBe(5);
   await effectLedger(rows())(owner, note, signal);
   expect(keys[5]).toBe(keys[0]);
@@ -77,7 +78,10 @@ test("a ledger that cannot record says so: the run fails, and the effect comes a
 
 test("a result that JSON cannot hold is a programmer's mistake, and named", async () => {
   const once = effectLedger(rows());
-  await expect(once(owner, async () => 1n, signal)).rejects.toMatchObject({ code: "PR_CONFIG_INVALID", message: expect.stringContaining('"mail" of order.placed') });
+  await expect(once(owner, async () => 1n, signal)).rejects.toMatchObject({
+    code: "PR_CONFIG_INVALID",
+    message: expect.stringContaining('"mail" of order.placed'),
+  });
 });
 
 test("an aborted run does not begin its effect", async () => {

@@ -16,7 +16,11 @@ export interface EffectOwner {
  *
  * `effect` gets the key, to hand on as its idempotency key, and the signal. What it throws passes through, and nothing is recorded.
  */
-export type Once = <Result>(owner: EffectOwner, effect: (key: string, signal: AbortSignal) => Promise<Result>, signal: AbortSignal) => Promise<Result>;
+export type Once = <Result>(
+  owner: EffectOwner,
+  effect: (key: string, signal: AbortSignal) => Promise<Result>,
+  signal: AbortSignal,
+) => Promise<Result>;
 
 /**
  * The effect ledger of a service.
@@ -28,7 +32,11 @@ export type Once = <Result>(owner: EffectOwner, effect: (key: string, signal: Ab
  */
 export function effectLedger(effects: Effects): Once {
   const running = new Map<string, Promise<unknown>>();
-  return function once<Result>(owner: EffectOwner, effect: (key: string, signal: AbortSignal) => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return function once<Result>(
+    owner: EffectOwner,
+    effect: (key: string, signal: AbortSignal) => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result> {
     const key = derivedId(owner.rootId, owner.service, owner.handler, owner.name);
     const shared = running.get(key);
     if (shared !== undefined) return shared as Promise<Result>;
@@ -44,7 +52,11 @@ interface Run {
   readonly signal: AbortSignal;
 }
 
-async function runOnce<Result>(effects: Effects, { key, owner, signal }: Run, effect: (key: string, signal: AbortSignal) => Promise<Result>): Promise<Result> {
+async function runOnce<Result>(
+  effects: Effects,
+  { key, owner, signal }: Run,
+  effect: (key: string, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   signal.throwIfAborted();
   const known = await effects.begin(key);
   if (known.state === "done") return resultOf<Result>(known.result);
@@ -59,7 +71,13 @@ function textOf(result: unknown, owner: EffectOwner): string {
   try {
     return JSON.stringify({ result });
   } catch (cause) {
-    throw fail("PR_CONFIG_INVALID", { mistakes: `the effect "${owner.name}" of ${owner.handler} in ${owner.service} returned what JSON cannot hold (${reasonOf(cause)})` }, { cause });
+    throw fail(
+      "PR_CONFIG_INVALID",
+      {
+        mistakes: `the effect "${owner.name}" of ${owner.handler} in ${owner.service} returned what JSON cannot hold (${reasonOf(cause)})`,
+      },
+      { cause },
+    );
   }
 }
 

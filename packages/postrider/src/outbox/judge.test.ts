@@ -9,7 +9,15 @@ const row = (sequence: number, key: string | undefined, { attempts = 0, destinat
   fence: 1,
   attempts,
   message: {
-    envelope: { id: `m-${sequence}`, source: "/s", type: "order.placed", kind: "event", contractversion: 1, time: "2026-01-01T00:00:00.000Z", ...(key === undefined ? {} : { partitionkey: key }) },
+    envelope: {
+      id: `m-${sequence}`,
+      source: "/s",
+      type: "order.placed",
+      kind: "event",
+      contractversion: 1,
+      time: "2026-01-01T00:00:00.000Z",
+      ...(key === undefined ? {} : { partitionkey: key }),
+    },
     headers: NO_HEADERS,
     body: "{}",
     destination,
@@ -30,7 +38,15 @@ test("what is confirmed is done, what failed goes again, what can never be sent 
 });
 
 test("rows behind a failed one of their key go again with it; other keys, other destinations and rows without key do not", () => {
-  const rows = [row(1, "a"), row(2, "a"), row(3, "b"), row(4, "a", { destination: "order.commands" }), row(5, undefined), row(6, undefined), row(7, "a")];
+  const rows = [
+    row(1, "a"),
+    row(2, "a"),
+    row(3, "b"),
+    row(4, "a", { destination: "order.commands" }),
+    row(5, undefined),
+    row(6, undefined),
+    row(7, "a"),
+  ];
   const judged = judge(rows, [undefined, away, undefined, undefined, away, undefined, undefined]);
   expect(numbers(judged.done)).toEqual([1, 3, 4, 6]);
   expect(numbers(judged.again.get(0))).toEqual([2, 5, 7]);
@@ -38,7 +54,10 @@ test("rows behind a failed one of their key go again with it; other keys, other 
 
 test("rows behind a failed one wait as long as it does, however often they were tried themselves", () => {
   const judged = judge([row(1, "a", { attempts: 4 }), row(2, "a"), row(3, "b", { attempts: 1 })], [away, undefined, away]);
-  expect([...judged.again].map(([attempts, rows]) => [attempts, numbers(rows)])).toEqual([[4, [1, 2]], [1, [3]]]);
+  expect([...judged.again].map(([attempts, rows]) => [attempts, numbers(rows)])).toEqual([
+    [4, [1, 2]],
+    [1, [3]],
+  ]);
 });
 
 test("rows behind a poison one wait for nobody", () => {

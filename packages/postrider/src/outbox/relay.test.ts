@@ -56,13 +56,22 @@ function noting(lines: string[]): Logger {
 }
 
 const message = (id: string, key?: string): Outgoing => ({
-  envelope: { id, source: "/s", type: "order.placed", kind: "event", contractversion: 1, time: "2026-01-01T00:00:00.000Z", ...(key === undefined ? {} : { partitionkey: key }) },
+  envelope: {
+    id,
+    source: "/s",
+    type: "order.placed",
+    kind: "event",
+    contractversion: 1,
+    time: "2026-01-01T00:00:00.000Z",
+    ...(key === undefined ? {} : { partitionkey: key }),
+  },
   headers: NO_HEADERS,
   body: "{}",
   destination: "order.events",
   mayRepeat: false,
 });
-const write = (store: Store, ...messages: readonly Outgoing[]): Promise<void> => store.transaction((transaction) => transaction.outbox.append(messages));
+const write = (store: Store, ...messages: readonly Outgoing[]): Promise<void> =>
+  store.transaction((transaction) => transaction.outbox.append(messages));
 const away = fail("PR_TRANSPORT_FAILED", { transport: "memory", during: "send", detail: "no" });
 
 test("rows leave in their order once they are committed, woken or polled for, marked as such that may repeat", async () => {
@@ -96,7 +105,9 @@ test("rows that nobody told of are found by the poll", async () => {
 });
 
 test("a failing key waits, longer each time, and holds up only itself; it keeps its order", async () => {
-  const { clock, store, relay, sent, ids, lines } = await harbour((outgoing, round) => (outgoing.envelope.partitionkey === "a" && round < 4 ? away : undefined));
+  const { clock, store, relay, sent, ids, lines } = await harbour((outgoing, round) =>
+    outgoing.envelope.partitionkey === "a" && round < 4 ? away : undefined,
+  );
   await write(store, message("a1", "a"), message("b1", "b"));
   const running = relay();
   running.start();
@@ -112,7 +123,9 @@ test("a failing key waits, longer each time, and holds up only itself; it keeps 
 });
 
 test("where a transport takes a message in spite of the failed one before it, it comes again behind that one", async () => {
-  const { clock, store, relay, ids } = await harbour((outgoing, round) => (outgoing.envelope.id === "a1" && round === 1 ? away : undefined));
+  const { clock, store, relay, ids } = await harbour((outgoing, round) =>
+    outgoing.envelope.id === "a1" && round === 1 ? away : undefined,
+  );
   await write(store, message("a1", "a"), message("a2", "a"));
   const running = relay();
   running.start();
@@ -130,7 +143,18 @@ test("a message that can never be sent becomes an unsent dead letter; its neighb
   await clock.advance(1000);
   expect(ids()).toEqual(["1", "3"]);
   const letters = await store.deadLetters.list({}, { limit: 10 });
-  expect(letters).toMatchObject([{ list: "unsent", contract: "order.placed", messageId: "2", code: "PR_BODY_TOO_LARGE", attempts: 1, isOrdered: false, key: "a", destination: "order.events" }]);
+  expect(letters).toMatchObject([
+    {
+      list: "unsent",
+      contract: "order.placed",
+      messageId: "2",
+      code: "PR_BODY_TOO_LARGE",
+      attempts: 1,
+      isOrdered: false,
+      key: "a",
+      destination: "order.events",
+    },
+  ]);
   expect(buried).toEqual(letters);
   expect(await store.outbox.depth()).toBe(0);
   await running.stop();
@@ -140,7 +164,8 @@ test("a destination that nobody carries condemns its rows; a transport that reje
   const { clock, store, transport, relay, ids } = await harbour();
   let isDown = true;
   const flaky = Object.assign(Object.create(transport) as Transport, {
-    send: (batch: readonly Outgoing[], options: { deadlineMs: number }) => (isDown ? Promise.reject(fail("PR_CONFIG_INVALID", { mistakes: "apply first" })) : transport.send(batch, options)),
+    send: (batch: readonly Outgoing[], options: { deadlineMs: number }) =>
+      isDown ? Promise.reject(fail("PR_CONFIG_INVALID", { mistakes: "apply first" })) : transport.send(batch, options),
   });
   const transportOf = (destination: string): Transport => {
     if (destination === "lost") throw fail("PR_CONTRACT_UNKNOWN", { contract: destination });
@@ -222,7 +247,8 @@ test("a store that fails for a while stops nothing", async () => {
   const { clock, store, relay, ids, lines } = await harbour();
   let failures = 3;
   const outbox = Object.assign(Object.create(store.outbox) as OutboxReader, {
-    claim: (options: Parameters<OutboxReader["claim"]>[0]) => (failures-- > 0 ? Promise.reject(fail("PR_STORE_FAILED", { store: "s", during: "claim", detail: "no" })) : store.outbox.claim(options)),
+    claim: (options: Parameters<OutboxReader["claim"]>[0]) =>
+      failures-- > 0 ? Promise.reject(fail("PR_STORE_FAILED", { store: "s", during: "claim", detail: "no" })) : store.outbox.claim(options),
   });
   await write(store, message("1"));
   const running = relay({ store: Object.assign(Object.create(store) as Store, { outbox, now: () => clock.now() }) });

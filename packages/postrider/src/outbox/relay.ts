@@ -170,15 +170,29 @@ class StoreRelay implements OutboxRelay {
     try {
       return this.#options.transportOf(destination);
     } catch (error) {
-      return isPostriderError(error) ? error : fail("PR_TRANSPORT_FAILED", { transport: "no transport", during: `the look-up of ${destination}`, detail: reasonOf(error) }, { cause: error });
+      return isPostriderError(error)
+        ? error
+        : fail(
+            "PR_TRANSPORT_FAILED",
+            { transport: "no transport", during: `the look-up of ${destination}`, detail: reasonOf(error) },
+            { cause: error },
+          );
     }
   }
 
   async #bury(row: OutboxRow, error: PostriderError, at: number): Promise<void> {
     const { store, letterOf, onBuried, logger } = this.#options;
-    const letter = letterOf({ message: row.message, failure: { code: error.code, reason: error.message, stack: error.stack }, attempts: row.attempts + 1, at });
+    const letter = letterOf({
+      message: row.message,
+      failure: { code: error.code, reason: error.message, stack: error.stack },
+      attempts: row.attempts + 1,
+      at,
+    });
     if (!(await store.outbox.bury(row, letter))) return;
-    logger.error({ err: error, service: store.service, contract: letter.contract, messageId: letter.messageId, deadLetterId: letter.id }, "an outgoing message can never be sent; it is a dead letter now");
+    logger.error(
+      { err: error, service: store.service, contract: letter.contract, messageId: letter.messageId, deadLetterId: letter.id },
+      "an outgoing message can never be sent; it is a dead letter now",
+    );
     onBuried?.(letter);
   }
 

@@ -17,7 +17,10 @@ import type { Outgoing } from "../ports/transport.ts";
  */
 export function nextSlotAt(recurrence: Recurrence, afterMs: number): number {
   const slot = slotAfter(recurrence, afterMs);
-  if (slot === undefined) throw fail("PR_CONFIG_INVALID", { mistakes: `the cron pattern "${recurrence.cron}" never comes after ${new Date(afterMs).toISOString()}` });
+  if (slot === undefined)
+    throw fail("PR_CONFIG_INVALID", {
+      mistakes: `the cron pattern "${recurrence.cron}" never comes after ${new Date(afterMs).toISOString()}`,
+    });
   return slot;
 }
 
@@ -38,7 +41,10 @@ export interface Recurring {
 export function putRecurring(transaction: StoreTransaction, recurring: Recurring, nowMs: number): MaybePromise<void> {
   const nextAt = nextSlotAt(recurring.recurrence, nowMs);
   const put = (known: ScheduledMessage | undefined): MaybePromise<void> =>
-    transaction.schedule.put({ ...recurring, dueAt: known !== undefined && isSame(known.recurrence, recurring.recurrence) ? Math.min(known.dueAt, nextAt) : nextAt });
+    transaction.schedule.put({
+      ...recurring,
+      dueAt: known !== undefined && isSame(known.recurrence, recurring.recurrence) ? Math.min(known.dueAt, nextAt) : nextAt,
+    });
   const known = transaction.schedule.get(recurring.id);
   return isPromise(known) ? known.then(put) : put(known);
 }
@@ -61,15 +67,28 @@ export function takeSlot(service: string, entry: ScheduledMessage, nowMs: number
   if (recurrence === undefined) return { message, next: undefined };
   const slotAt = Math.max(dueAt, latestSlotUntil(recurrence, nowMs) ?? dueAt);
   const nextAt = slotAfter(recurrence, Math.max(nowMs, slotAt));
-  return { message: slotMessage(message, derivedId(id, service, new Date(slotAt).toISOString()), nowMs), next: nextAt === undefined ? undefined : { ...entry, dueAt: nextAt } };
+  return {
+    message: slotMessage(message, derivedId(id, service, new Date(slotAt).toISOString()), nowMs),
+    next: nextAt === undefined ? undefined : { ...entry, dueAt: nextAt },
+  };
 }
 
 function slotMessage(message: Outgoing, id: string, nowMs: number): Outgoing {
   const { traceparent: _parent, tracestate: _state, baggage: _baggage, ...template } = message.envelope; // a trace of its own for each slot
   const { id: templateId, expirytime } = template;
-  const own = (name: "correlationid" | "conversationid" | "rootid"): Partial<Envelope> => (template[name] === templateId ? { [name]: id } : {});
-  const expiry = expirytime === undefined ? {} : { expirytime: new Date(nowMs + Date.parse(expirytime) - Date.parse(template.time)).toISOString() };
-  const envelope: Envelope = { ...template, ...own("correlationid"), ...own("conversationid"), ...own("rootid"), ...expiry, id, time: new Date(nowMs).toISOString() };
+  const own = (name: "correlationid" | "conversationid" | "rootid"): Partial<Envelope> =>
+    template[name] === templateId ? { [name]: id } : {};
+  const expiry =
+    expirytime === undefined ? {} : { expirytime: new Date(nowMs + Date.parse(expirytime) - Date.parse(template.time)).toISOString() };
+  const envelope: Envelope = {
+    ...template,
+    ...own("correlationid"),
+    ...own("conversationid"),
+    ...own("rootid"),
+    ...expiry,
+    id,
+    time: new Date(nowMs).toISOString(),
+  };
   return { ...message, envelope };
 }
 
@@ -83,7 +102,9 @@ function slotAfter(recurrence: Recurrence, afterMs: number): number | undefined 
 
 function latestSlotUntil(recurrence: Recurrence, nowMs: number): number | undefined {
   // Croner looks strictly before, and in whole seconds.
-  return compiled(recurrence).previousRuns(1, new Date((Math.floor(nowMs / 1000) + 1) * 1000))[0]?.getTime();
+  return compiled(recurrence)
+    .previousRuns(1, new Date((Math.floor(nowMs / 1000) + 1) * 1000))[0]
+    ?.getTime();
 }
 
 // Making one takes a quarter of a millisecond, and slots are taken while a transaction is open.

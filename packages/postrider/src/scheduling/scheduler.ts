@@ -91,7 +91,8 @@ class StoreScheduler implements Scheduler {
       this.#isFailing = false;
       return waitMs;
     } catch (error) {
-      if (!this.#isFailing) logger.warn({ err: error, service: store.service }, "scheduled messages could not be moved out; it is tried again");
+      if (!this.#isFailing)
+        logger.warn({ err: error, service: store.service }, "scheduled messages could not be moved out; it is tried again");
       this.#isFailing = true;
       return this.#pollMs;
     }
@@ -140,7 +141,11 @@ class StoreScheduler implements Scheduler {
       for (const entry of due) onTaken?.(entry);
       const slots = due.map((entry) => takeSlot(store.service, entry, nowMs));
       for (const { next } of slots) if (next !== undefined) await transaction.schedule.put(next);
-      if (slots.length > 0) await enlist(transaction, slots.map(({ message }) => message));
+      if (slots.length > 0)
+        await enlist(
+          transaction,
+          slots.map(({ message }) => message),
+        );
       return due.length;
     });
   }
@@ -158,7 +163,10 @@ class StoreScheduler implements Scheduler {
       return true;
     });
     if (!isBuried) return;
-    logger.error({ err: error, service: store.service, contract: letter.contract, messageId: letter.messageId, deadLetterId: letter.id }, "a scheduled message can never be sent; it is a dead letter now");
+    logger.error(
+      { err: error, service: store.service, contract: letter.contract, messageId: letter.messageId, deadLetterId: letter.id },
+      "a scheduled message can never be sent; it is a dead letter now",
+    );
     onBuried?.(letter);
   }
 }

@@ -5,6 +5,7 @@ export interface Alert {
   readonly text: string;
   /** ISO 8601. */
   readonly at: string;
+  readonly destination?: string;
   readonly contract?: string;
   readonly code?: string;
   readonly deadLetterId?: string;
