@@ -26,6 +26,11 @@ export { uuidv7Ids } from "./base/ids.ts";
 export type { Ids } from "./base/ids.ts";
 
 // Foreign messages
+export { bodyIdentity, headerIdentity, mappings } from "./envelope/foreign-mappings.ts";
+export type { BodyIdentityOptions, HeaderIdentityOptions, IdentityNames } from "./envelope/foreign-mappings.ts";
+export { cloudEventsIdentity } from "./envelope/foreign-cloudevents.ts";
+export { writeBody, writeHeaders } from "./envelope/foreign-writers.ts";
+export type { ForeignForm } from "./envelope/foreign-writers.ts";
 export type { ForeignIdentity, ForeignMapping } from "./envelope/foreign.ts";
 
 // Errors

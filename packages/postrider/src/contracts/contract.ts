@@ -23,7 +23,13 @@ export interface WhereTest {
  *
  * Made by {@link command} and {@link event}. `Input` is what a sender gives, `Body` what a handler gets.
  */
-export interface Contract<Kind extends ContractKind = ContractKind, Input = unknown, Body = Input, ReplyInput = unknown, Reply = ReplyInput> {
+export interface Contract<
+  Kind extends ContractKind = ContractKind,
+  Input = unknown,
+  Body = Input,
+  ReplyInput = unknown,
+  Reply = ReplyInput,
+> {
   readonly kind: Kind;
   /** `context.name`, such as `order.placed`: the part before the first dot is the context it belongs to. */
   readonly name: string;
@@ -49,7 +55,13 @@ export interface Contract<Kind extends ContractKind = ContractKind, Input = unkn
 }
 
 /** A command contract. */
-export type Command<Input = unknown, Body = Input, ReplyInput = unknown, Reply = ReplyInput> = Contract<"command", Input, Body, ReplyInput, Reply>;
+export type Command<Input = unknown, Body = Input, ReplyInput = unknown, Reply = ReplyInput> = Contract<
+  "command",
+  Input,
+  Body,
+  ReplyInput,
+  Reply
+>;
 
 /** An event contract. */
 export type Event<Input = unknown, Body = Input> = Contract<"event", Input, Body, never, never>;
@@ -59,7 +71,8 @@ export type Event<Input = unknown, Body = Input> = Contract<"event", Input, Body
 export type AnyContract = Contract<ContractKind, any, any, any, any>; // any: see above
 
 /** What a sender of a contract gives. */
-export type InputOfContract<Of> = Of extends Contract<ContractKind, infer Input, infer _Body, infer _ReplyInput, infer _Reply> ? Input : never;
+export type InputOfContract<Of> =
+  Of extends Contract<ContractKind, infer Input, infer _Body, infer _ReplyInput, infer _Reply> ? Input : never;
 
 /** What a handler of a contract gets. */
 export type BodyOf<Of> = Of extends Contract<ContractKind, infer _Input, infer Body, infer _ReplyInput, infer _Reply> ? Body : never;
@@ -68,7 +81,8 @@ export type BodyOf<Of> = Of extends Contract<ContractKind, infer _Input, infer B
 export type ReplyOf<Of> = Of extends Contract<ContractKind, infer _Input, infer _Body, infer _ReplyInput, infer Reply> ? Reply : never;
 
 /** What a handler of a contract replies with. */
-export type ReplyInputOf<Of> = Of extends Contract<ContractKind, infer _Input, infer _Body, infer ReplyInput, infer _Reply> ? ReplyInput : never;
+export type ReplyInputOf<Of> =
+  Of extends Contract<ContractKind, infer _Input, infer _Body, infer ReplyInput, infer _Reply> ? ReplyInput : never;
 
 /** What {@link event} takes. */
 export interface EventOptions<Schema extends StandardSchema> {
@@ -92,7 +106,10 @@ export interface EventOptions<Schema extends StandardSchema> {
 }
 
 /** What {@link command} takes. */
-export interface CommandOptions<Schema extends StandardSchema, ReplySchema extends StandardSchema = never> extends Omit<EventOptions<Schema>, "alsoAs"> {
+export interface CommandOptions<Schema extends StandardSchema, ReplySchema extends StandardSchema = never> extends Omit<
+  EventOptions<Schema>,
+  "alsoAs"
+> {
   /** The reply's schema. A handler of such a command must call `reply`. */
   readonly reply?: ReplySchema;
 }
@@ -107,7 +124,12 @@ export function command<Schema extends StandardSchema, ReplySchema extends Stand
   name: string,
   options: CommandOptions<Schema, ReplySchema>,
 ): Command<InputOf<Schema>, OutputOf<Schema>, InputOf<ReplySchema>, OutputOf<ReplySchema>> {
-  return contract("command", name, options as unknown as LooseOptions) as unknown as Command<InputOf<Schema>, OutputOf<Schema>, InputOf<ReplySchema>, OutputOf<ReplySchema>>;
+  return contract("command", name, options as unknown as LooseOptions) as unknown as Command<
+    InputOf<Schema>,
+    OutputOf<Schema>,
+    InputOf<ReplySchema>,
+    OutputOf<ReplySchema>
+  >;
 }
 
 /**
@@ -116,7 +138,10 @@ export function command<Schema extends StandardSchema, ReplySchema extends Stand
  * Delivery: at least once to each subscribing service; effectively once by message id where it has a store.
  * @throws PR_CONFIG_INVALID when the name, version or options do not fit, with every mistake.
  */
-export function event<Schema extends StandardSchema>(name: string, options: EventOptions<Schema>): Event<InputOf<Schema>, OutputOf<Schema>> {
+export function event<Schema extends StandardSchema>(
+  name: string,
+  options: EventOptions<Schema>,
+): Event<InputOf<Schema>, OutputOf<Schema>> {
   return contract("event", name, options as unknown as LooseOptions) as unknown as Event<InputOf<Schema>, OutputOf<Schema>>;
 }
 
@@ -160,7 +185,8 @@ function contract(kind: ContractKind, name: string, options: LooseOptions): AnyC
 
 function nameMistakes(name: string, version: number): string[] {
   const mistakes: string[] = [];
-  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) mistakes.push(`the name "${name}" must be dotted lower case, like order.placed, and at most ${MAX_NAME_LENGTH} long`);
+  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH)
+    mistakes.push(`the name "${name}" must be dotted lower case, like order.placed, and at most ${MAX_NAME_LENGTH} long`);
   if (VERSION_SUFFIX.test(name)) mistakes.push(`the name "${name}" must not end in a version; say \`version\` instead`);
   if (!isVersion(version)) mistakes.push(`the version of ${name} must be a whole number from 1`);
   return mistakes;
@@ -171,7 +197,8 @@ function optionMistakes(name: string, { schema, reply, ordered, key, expiresAfte
   if (!isSchema(schema)) mistakes.push(`the schema of ${name} must be a Standard Schema`);
   if (reply !== undefined && !isSchema(reply)) mistakes.push(`the reply of ${name} must be a Standard Schema`);
   if (ordered === true && key === undefined) mistakes.push(`${name} is ordered but has no key`);
-  if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS)) mistakes.push(`expiresAfterMs of ${name} must be more than 0 and at most ${MAX_EXPIRY_MS}`);
+  if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS))
+    mistakes.push(`expiresAfterMs of ${name} must be more than 0 and at most ${MAX_EXPIRY_MS}`);
   return mistakes;
 }
 
@@ -179,10 +206,12 @@ function versionMistakes(name: string, version: number, { upcast = {}, alsoAs = 
   const mistakes: string[] = [];
   for (const older of Object.keys(upcast)) {
     if (!isVersion(Number(older)) || Number(older) >= version) mistakes.push(`${name} v${version} cannot upcast from v${older}`);
-    else if (Number(older) + 1 < version && !Object.hasOwn(upcast, Number(older) + 1)) mistakes.push(`${name} upcasts from v${older} to v${Number(older) + 1}, but not on to v${version}`);
+    else if (Number(older) + 1 < version && !Object.hasOwn(upcast, Number(older) + 1))
+      mistakes.push(`${name} upcasts from v${older} to v${Number(older) + 1}, but not on to v${version}`);
   }
   for (const older of Object.keys(alsoAs)) {
-    if (!isVersion(Number(older)) || Number(older) >= version) mistakes.push(`${name} v${version} can also be published only as older versions, not v${older}`);
+    if (!isVersion(Number(older)) || Number(older) >= version)
+      mistakes.push(`${name} v${version} can also be published only as older versions, not v${older}`);
   }
   return mistakes;
 }

@@ -52,7 +52,9 @@ test("what is wrong is said by path, never with the refused value", () => {
   );
   const { error } = now(validateInput(contract, { card: { number: secret } }));
   expect(error!.message).not.toContain(secret);
-  expect(error!.details["issues"]).toBe("card.number: must be a number; card.number: Invalid type: Expected number; card.number: … is no card number; a b: line  break  ");
+  expect(error!.details["issues"]).toBe(
+    "card.number: must be a number; card.number: Invalid type: Expected number; card.number: … is no card number; a b: line  break  ",
+  );
 });
 
 test("a long list of issues is cut, and each issue too", () => {
@@ -63,10 +65,29 @@ test("a long list of issues is cut, and each issue too", () => {
 });
 
 test("a schema that throws, now or later, refuses the body", async () => {
-  const throwing = (validate: () => never | Promise<never>): AnyContract => event("order.placed", { schema: { "~standard": { version: 1, vendor: "test", validate } } });
+  const throwing = (validate: () => Promise<never>): AnyContract => {
+    const schema: StandardSchema = { "~standard": { version: 1, vendor: "test", validate } };
+    return event("order.placed", { schema });
+  };
   const boom = new Error("boom");
-  expect(now(validateInput(throwing(() => { throw boom; }), {})).error).toMatchObject({ code: "PR_BODY_INVALID", cause: boom });
-  expect((await validateInput(throwing(() => Promise.reject(boom)), {})).error).toMatchObject({ code: "PR_BODY_INVALID", cause: boom });
+  expect(
+    now(
+      validateInput(
+        throwing(() => {
+          throw boom;
+        }),
+        {},
+      ),
+    ).error,
+  ).toMatchObject({ code: "PR_BODY_INVALID", cause: boom });
+  expect(
+    (
+      await validateInput(
+        throwing(() => Promise.reject(boom)),
+        {},
+      )
+    ).error,
+  ).toMatchObject({ code: "PR_BODY_INVALID", cause: boom });
 });
 
 test("an asynchronous schema answers by promise", async () => {
@@ -89,7 +110,15 @@ test("adapted copies are made newest first; one that cannot be made refuses the 
     { version: 2, body: { full: "Kim" } },
     { version: 1, body: { n: "Kim" } },
   ]);
-  const broken = event("member.updated", { version: 2, schema, alsoAs: { 1: () => { throw new Error("no"); } } });
+  const broken = event("member.updated", {
+    version: 2,
+    schema,
+    alsoAs: {
+      1: () => {
+        throw new Error("no");
+      },
+    },
+  });
   expect(() => adaptedCopies(broken, { name: "Kim" })).toThrow(/PR_BODY_INVALID.*v1.*cannot be made from v2/);
   expect(adaptedCopies(Placed, {})).toEqual([]);
 });

@@ -121,5 +121,9 @@ function judged(result: SchemaResult<unknown>, body: unknown, subject: Validated
 function invalid(subject: Validated, issues: string, cause?: unknown): PostriderError {
   // The cause's own text may quote the body, so it stays a cause; only its kind is said.
   const kind = cause instanceof Error ? ` (${cause.name})` : "";
-  return fail("PR_BODY_INVALID", { contract: subject.contract, version: subject.version, issues: `${issues}${kind}` }, cause === undefined ? undefined : { cause });
+  return fail(
+    "PR_BODY_INVALID",
+    { contract: subject.contract, version: subject.version, issues: `${issues}${kind}` },
+    cause === undefined ? undefined : { cause },
+  );
 }

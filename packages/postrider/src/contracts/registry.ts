@@ -46,7 +46,8 @@ export function contractIndex(contracts: Iterable<AnyContract>): ContractIndex {
 
 function mistakesBeside(contract: AnyContract, known: readonly AnyContract[]): string[] {
   const mistakes: string[] = [];
-  if (known.some((other) => other.version === contract.version)) mistakes.push(`${contract.name} v${contract.version} is declared twice; import one declaration on both sides`);
+  if (known.some((other) => other.version === contract.version))
+    mistakes.push(`${contract.name} v${contract.version} is declared twice; import one declaration on both sides`);
   if (known.some((other) => other.kind !== contract.kind)) mistakes.push(`${contract.name} is both a command and an event`);
   return mistakes;
 }

@@ -18,7 +18,11 @@ export interface SchemaIssue {
 }
 
 /** What a schema accepts. */
-export type InputOf<Schema> = Schema extends { readonly "~standard": { readonly types?: { readonly input: infer Input } | undefined } } ? Input : never;
+export type InputOf<Schema> = Schema extends { readonly "~standard": { readonly types?: { readonly input: infer Input } | undefined } }
+  ? Input
+  : never;
 
 /** What a schema gives. */
-export type OutputOf<Schema> = Schema extends { readonly "~standard": { readonly types?: { readonly output: infer Output } | undefined } } ? Output : never;
+export type OutputOf<Schema> = Schema extends { readonly "~standard": { readonly types?: { readonly output: infer Output } | undefined } }
+  ? Output
+  : never;

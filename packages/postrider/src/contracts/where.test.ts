@@ -48,7 +48,15 @@ test("no body breaks a condition", () => {
 });
 
 test("a wrong condition says all that is wrong with it", () => {
-  const wrong = { "a..b": 1, total: { gte: "5", about: 3 }, vip: { exists: "yes" }, tier: { in: [] }, x: {}, y: { exists: false, not: 1 }, z: Number.NaN };
+  const wrong = {
+    "a..b": 1,
+    total: { gte: "5", about: 3 },
+    vip: { exists: "yes" },
+    tier: { in: [] },
+    x: {},
+    y: { exists: false, not: 1 },
+    z: Number.NaN,
+  };
   const mistakes = whereMistakes(wrong as unknown as Where);
   expect(mistakes).toHaveLength(8);
   expect(mistakes.join("\n")).toContain(`total has an unknown test "about"`);

@@ -30,7 +30,7 @@ const MAX_PATH_STEPS = 32; // deeper conditions are a sign of a wrong contract
 const TEST_NAMES: ReadonlySet<string> = new Set(["in", "gte", "gt", "lte", "lt", "not", "exists"]);
 
 function fieldTest(path: string, wanted: Where[string]): FitsWhere {
-  const fits = isScalar(wanted) ? (value: unknown) => value === wanted : valueTest(wanted as WhereTest);
+  const fits = isScalar(wanted) ? (value: unknown) => value === wanted : valueTest(wanted);
   const steps = path.split(".");
   if (steps.length > 1) return (body) => fits(valueAt(body, steps));
   return (body) => fits(ownValue(body, path));
@@ -95,7 +95,9 @@ function partMistakes(path: string, name: string, part: unknown): string[] {
   if (name === "exists") return typeof part === "boolean" ? [] : [`${path}.exists must be true or false`];
   if (name === "not") return isScalar(part) ? [] : [`${path}.not must be a string, a number, a boolean or null`];
   if (name !== "in") return typeof part === "number" && Number.isFinite(part) ? [] : [`${path}.${name} must be a finite number`];
-  return Array.isArray(part) && part.length > 0 && part.every(isScalar) ? [] : [`${path}.in must be a list of strings, numbers, booleans or null`];
+  return Array.isArray(part) && part.length > 0 && part.every(isScalar)
+    ? []
+    : [`${path}.in must be a list of strings, numbers, booleans or null`];
 }
 
 function isScalar(value: unknown): value is string | number | boolean | null {

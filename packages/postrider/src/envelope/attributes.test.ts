@@ -5,7 +5,14 @@ import type { HeadReading } from "./attributes.ts";
 import { checkEnvelope, isTime } from "./check.ts";
 import type { Envelope, Headers } from "./envelope.ts";
 
-const plain: Envelope = { id: "m-1", source: "/ordering", type: "order.placed", kind: "event", contractversion: 2, time: "2026-01-01T00:00:00.000Z" };
+const plain: Envelope = {
+  id: "m-1",
+  source: "/ordering",
+  type: "order.placed",
+  kind: "event",
+  contractversion: 2,
+  time: "2026-01-01T00:00:00.000Z",
+};
 const full: Envelope = {
   ...plain,
   partitionkey: "주문 1%",
@@ -48,13 +55,18 @@ test("attributes have their CloudEvents names, the trace its W3C names", () => {
 });
 
 test("the user's headers never override an attribute", () => {
-  expect(toHeaders(plain, "ce_", { ce_id: "forged", "content-type": "text/html" })).toMatchObject({ ce_id: "m-1", "content-type": "application/json" });
+  expect(toHeaders(plain, "ce_", { ce_id: "forged", "content-type": "text/html" })).toMatchObject({
+    ce_id: "m-1",
+    "content-type": "application/json",
+  });
 });
 
 test("HTTP writes names in any case, and Kafka gives bytes", () => {
   const http: Headers = Object.fromEntries(Object.entries(toHeaders(full, "ce-")).map(([name, value]) => [name.toUpperCase(), value]));
   expect(readable(fromHeaders(http, "ce-")).envelope).toEqual(full);
-  const kafka: Headers = Object.fromEntries(Object.entries(toHeaders(full, "ce_")).map(([name, value]) => [name, Buffer.from(value as string)]));
+  const kafka: Headers = Object.fromEntries(
+    Object.entries(toHeaders(full, "ce_")).map(([name, value]) => [name, Buffer.from(value as string)]),
+  );
   expect(readable(fromHeaders(kafka, "ce_")).envelope).toEqual(full);
 });
 
@@ -82,7 +94,9 @@ test.each(broken)("%s makes the envelope unreadable", (_name, headers, detail) =
 });
 
 test("wrong percent-encoding makes it unreadable", () => {
-  expect(fromHeaders({ ...toHeaders(plain, "ce-"), "ce-subject": "%zz" }, "ce-")).toEqual({ unreadable: "the header of subject is not readable text" });
+  expect(fromHeaders({ ...toHeaders(plain, "ce-"), "ce-subject": "%zz" }, "ce-")).toEqual({
+    unreadable: "the header of subject is not readable text",
+  });
 });
 
 test("a head is the same object where all is well; null means absent; what is missing is named", () => {
@@ -93,8 +107,12 @@ test("a head is the same object where all is well; null means absent; what is mi
   for (const value of [null, 1, "text", [], undefined]) expect(checkEnvelope(value)).toBe("it is not an object");
   expect(checkEnvelope({ ...plain, contractversion: "2" })).toBe("contractversion must be a whole number from 1");
   expect(checkEnvelope({ ...plain, nested: {} })).toContain("nested must be a text");
-  expect(checkEnvelope(JSON.parse(JSON.stringify(plain).replace("{", `{"__proto__":{"tenant":"evil"},`)))).toBe("an attribute's name has other characters than a-z and 0-9");
-  expect(checkEnvelope(Object.fromEntries(Object.entries(plain).concat(Array.from({ length: 200 }, (_, at) => [`x${at}`, "1"]))))).toBe("it has more than 100 attributes");
+  expect(checkEnvelope(JSON.parse(JSON.stringify(plain).replace("{", `{"__proto__":{"tenant":"evil"},`)))).toBe(
+    "an attribute's name has other characters than a-z and 0-9",
+  );
+  expect(checkEnvelope(Object.fromEntries(Object.entries(plain).concat(Array.from({ length: 200 }, (_, at) => [`x${at}`, "1"]))))).toBe(
+    "it has more than 100 attributes",
+  );
 });
 
 test("times have a date, a time and a zone", () => {
@@ -103,13 +121,25 @@ test("times have a date, a time and a zone", () => {
 });
 
 test("our own names are closed to the user", () => {
-  for (const name of ["ce_id", "CE-tenant", "cloudEvents:id", "cloudEvents_id", "Content-Type", "TraceParent", "baggage", "pr-starts"]) expect(isReservedHeader(name)).toBe(true);
+  for (const name of ["ce_id", "CE-tenant", "cloudEvents:id", "cloudEvents_id", "Content-Type", "TraceParent", "baggage", "pr-starts"])
+    expect(isReservedHeader(name)).toBe(true);
   for (const name of ["x-request-id", "certificate", "price", "id"]) expect(isReservedHeader(name)).toBe(false);
 });
 
 test("no headers at all make it throw or pollute anything", () => {
   const random = seededRandom(11);
-  const names = ["ce_id", "ce_specversion", "ce_kind", "ce_contractversion", "ce___proto__", "ce_constructor", "__proto__", "content-type", "traceparent", "ce_time"];
+  const names = [
+    "ce_id",
+    "ce_specversion",
+    "ce_kind",
+    "ce_contractversion",
+    "ce___proto__",
+    "ce_constructor",
+    "__proto__",
+    "content-type",
+    "traceparent",
+    "ce_time",
+  ];
   for (let round = 0; round < 2000; round++) {
     const headers = Object.create(null) as Record<string, string | Uint8Array>;
     for (const name of names) {

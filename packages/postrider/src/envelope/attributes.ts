@@ -12,7 +12,9 @@ export type AttributePrefix = "ce_" | "ce-" | "cloudEvents:" | "cloudEvents_";
 export const ATTRIBUTE_PREFIXES: readonly AttributePrefix[] = ["ce_", "ce-", "cloudEvents:", "cloudEvents_"];
 
 /** The head of a message as it was read, or why it is not readable. */
-export type HeadReading = { readonly unreadable: undefined; readonly envelope: Envelope; readonly headers: Headers } | { readonly unreadable: string };
+export type HeadReading =
+  | { readonly unreadable: undefined; readonly envelope: Envelope; readonly headers: Headers }
+  | { readonly unreadable: string };
 
 /**
  * An envelope as headers (CloudEvents binary mode), beside `headers` of the user's own, which never override it.
@@ -46,7 +48,8 @@ export function fromHeaders(headers: Headers, prefix: AttributePrefix): HeadRead
     if (attribute === undefined) others[name] = headers[name]!;
     else attributes[attribute] ??= headers[name];
   }
-  if (attributes["specversion"] === undefined || (attributes["kind"] === undefined && attributes["contractversion"] === undefined)) return undefined;
+  if (attributes["specversion"] === undefined || (attributes["kind"] === undefined && attributes["contractversion"] === undefined))
+    return undefined;
   const checked = textAttributes(attributes, prefix);
   const envelope = typeof checked === "string" ? checked : checkEnvelope(checked);
   return typeof envelope === "string" ? { unreadable: envelope } : { unreadable: undefined, envelope, headers: others };
@@ -98,7 +101,9 @@ function versionOf(text: string): number {
 const ENCODED = /[^\u0021\u0023\u0024\u0026-\u007e]/gu;
 
 function percentEncoded(text: string): string {
-  return text.toWellFormed().replace(ENCODED, (unit) => Array.from(Buffer.from(unit), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""));
+  return text
+    .toWellFormed()
+    .replace(ENCODED, (unit) => Array.from(Buffer.from(unit), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""));
 }
 
 function percentDecoded(text: string): string | undefined {

@@ -23,7 +23,8 @@ export function checkEnvelope(value: unknown): Envelope | string {
     if (rule === undefined ? !isExtension(name, attribute) : !rule.fits(attribute)) return mistakeOf(name, rule);
     if (rule?.isRequired === true) required++;
   }
-  if (required < REQUIRED.length) return `${REQUIRED.filter((name) => attributes[name] === undefined || attributes[name] === null).join(", ")} missing`;
+  if (required < REQUIRED.length)
+    return `${REQUIRED.filter((name) => attributes[name] === undefined || attributes[name] === null).join(", ")} missing`;
   return hasNull ? withoutNulls(attributes) : (value as Envelope);
 }
 
@@ -66,8 +67,14 @@ const text = (max: number): Omit<Rule, "isRequired"> => ({
   wants: `a text of 1 to ${max} characters`,
 });
 const time: Omit<Rule, "isRequired"> = { fits: isTime, wants: "a time like 2026-01-31T12:00:00Z" };
-const oneOf = (...values: readonly string[]): Omit<Rule, "isRequired"> => ({ fits: (value) => values.includes(value as string), wants: values.join(" or ") });
-const version: Omit<Rule, "isRequired"> = { fits: (value) => Number.isSafeInteger(value) && (value as number) >= 1, wants: "a whole number from 1" };
+const oneOf = (...values: readonly string[]): Omit<Rule, "isRequired"> => ({
+  fits: (value) => values.includes(value as string),
+  wants: values.join(" or "),
+});
+const version: Omit<Rule, "isRequired"> = {
+  fits: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+  wants: "a whole number from 1",
+};
 
 const RULES: ReadonlyMap<string, Rule> = new Map(
   Object.entries({
@@ -110,7 +117,9 @@ function isExtension(name: string, value: unknown): boolean {
 
 function mistakeOf(name: string, rule: Rule | undefined): string {
   if (rule !== undefined) return `${name} must be ${rule.wants}`;
-  return EXTENSION_NAME.test(name) ? `${name} must be a text, a number or a boolean of at most ${LENGTHS.extension} characters` : "an attribute's name has other characters than a-z and 0-9";
+  return EXTENSION_NAME.test(name)
+    ? `${name} must be a text, a number or a boolean of at most ${LENGTHS.extension} characters`
+    : "an attribute's name has other characters than a-z and 0-9";
 }
 
 function withoutNulls(attributes: Readonly<Record<string, unknown>>): Envelope {

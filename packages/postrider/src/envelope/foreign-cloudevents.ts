@@ -37,7 +37,8 @@ function headerAttributes(found: FoundMessage): Attributes | undefined {
   if (prefix === undefined) return undefined;
   const attributes = Object.create(null) as Record<string, unknown>;
   for (const name of names) {
-    if (name.toLowerCase().startsWith(prefix.toLowerCase())) attributes[name.slice(prefix.length).toLowerCase()] ??= textOf(found.headers[name]!);
+    if (name.toLowerCase().startsWith(prefix.toLowerCase()))
+      attributes[name.slice(prefix.length).toLowerCase()] ??= textOf(found.headers[name]!);
   }
   return attributes["specversion"] === "1.0" ? attributes : undefined;
 }

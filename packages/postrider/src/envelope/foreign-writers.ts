@@ -14,7 +14,11 @@ export interface ForeignForm {
 export function writeHeaders(envelope: Envelope, form: ForeignForm = {}): Readonly<Record<string, string>> {
   const named = namedParts(envelope, { case: "kebab", ...form });
   const version = String(envelope.contractversion);
-  return { "content-type": envelope.datacontenttype ?? "application/json", ...named, [nameIn(form.case ?? "kebab", "event", "version")]: version };
+  return {
+    "content-type": envelope.datacontenttype ?? "application/json",
+    ...named,
+    [nameIn(form.case ?? "kebab", "event", "version")]: version,
+  };
 }
 
 /** A message's identity in the body, around what it carries, for readers that know nothing of Postrider. `bodyIdentity()` reads it back. */

@@ -37,12 +37,17 @@ test("the limit of the depth is exact, and brackets within strings do not count"
   expect(parseJson(`[${"[],".repeat(5000)}[]]`).unreadable).toBeUndefined();
 });
 
-test.each([`${"[".repeat(100_000)}`, nested("[", "]", 100_000), nested(`{"a":`, "}", 100_000), `"${"[".repeat(1_000_000)}`])("a hostile depth is refused without being parsed", (text) => {
-  expect(parseJson(text).unreadable).toBeDefined();
-});
+test.each(["[".repeat(100_000), nested("[", "]", 100_000), nested(`{"a":`, "}", 100_000), `"${"[".repeat(1_000_000)}`])(
+  "a hostile depth is refused without being parsed",
+  (text) => {
+    expect(parseJson(text).unreadable).toBeDefined();
+  },
+);
 
 test("hostile names become own properties and nothing else", () => {
-  const { value } = parseJson(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":1,"a":2}`) as { value: Record<string, unknown> };
+  const { value } = parseJson(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":1,"a":2}`) as {
+    value: Record<string, unknown>;
+  };
   expect(Object.keys(value)).toEqual(["__proto__", "constructor", "a"]);
   expect(value["a"]).toBe(2);
   expect(JSON.stringify(value)).toBe(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":2}`);
@@ -50,7 +55,10 @@ test("hostile names become own properties and nothing else", () => {
 });
 
 test("escaped lone surrogates and NUL stay, and numbers out of range are what JSON makes of them", () => {
-  expect(parseJson(`["\\ud800","\\u0000",1e309]`)).toEqual({ unreadable: undefined, value: ["\ud800", "\u0000", Number.POSITIVE_INFINITY] });
+  expect(parseJson(`["\\ud800","\\u0000",1e309]`)).toEqual({
+    unreadable: undefined,
+    value: ["\ud800", "\u0000", Number.POSITIVE_INFINITY],
+  });
 });
 
 test("whatever JSON writes is read back, and no bytes at all make it throw", () => {
@@ -64,6 +72,14 @@ test("whatever JSON writes is read back, and no bytes at all make it throw", () 
 });
 
 test("content types that mean JSON", () => {
-  for (const type of [undefined, "application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.shop+json", "text/json"]) expect(isJsonType(type)).toBe(true);
+  for (const type of [
+    undefined,
+    "application/json",
+    "application/json; charset=utf-8",
+    "Application/JSON",
+    "application/vnd.shop+json",
+    "text/json",
+  ])
+    expect(isJsonType(type)).toBe(true);
   for (const type of ["text/plain", "application/avro", "application/jsonx", "", "x+json"]) expect(isJsonType(type)).toBe(false);
 });

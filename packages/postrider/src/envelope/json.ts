@@ -17,7 +17,8 @@ export function parseJson(body: WireBody): JsonReading {
   const text = textOf(body);
   if (text === undefined) return { unreadable: "it is not valid UTF-8" };
   // A text with fewer brackets than the limit cannot be too deep; the exact count is for the rest.
-  if (text.length > 2 * MAX_JSON_DEPTH && hasManyBrackets(text) && isTooDeep(text)) return { unreadable: `it is nested deeper than ${MAX_JSON_DEPTH}` };
+  if (text.length > 2 * MAX_JSON_DEPTH && hasManyBrackets(text) && isTooDeep(text))
+    return { unreadable: `it is nested deeper than ${MAX_JSON_DEPTH}` };
   try {
     return { unreadable: undefined, value: JSON.parse(text) as unknown };
   } catch (error) {

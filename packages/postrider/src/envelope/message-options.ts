@@ -29,7 +29,8 @@ export function checkOptions(contract: string, options: MessageOptions): void {
   checkId("tenant", options.tenant, mistakes);
   const { priority, expiresAfterMs } = options;
   if (priority !== undefined && priority !== "high" && priority !== "normal") mistakes.push(`priority must be "high" or "normal"`);
-  if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS)) mistakes.push(`expiresAfterMs must be more than 0 and at most ${MAX_EXPIRY_MS}`);
+  if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS))
+    mistakes.push(`expiresAfterMs must be more than 0 and at most ${MAX_EXPIRY_MS}`);
   if (options.headers !== undefined) checkHeaders(options.headers, mistakes);
   if (mistakes.length > 0) throw fail("PR_SEND_INVALID", { contract, mistakes: mistakes.slice(0, MAX_MISTAKES).join("; ") });
 }
@@ -48,7 +49,8 @@ const BREAKS = /[\r\n\0]/;
 
 function checkId(name: string, id: string | undefined, mistakes: string[]): void {
   if (id === undefined) return;
-  if (typeof id !== "string" || id.length === 0 || id.length > MAX_ID_LENGTH) mistakes.push(`${name} must be a text of 1 to ${MAX_ID_LENGTH} characters`);
+  if (typeof id !== "string" || id.length === 0 || id.length > MAX_ID_LENGTH)
+    mistakes.push(`${name} must be a text of 1 to ${MAX_ID_LENGTH} characters`);
   else if (BREAKS.test(id) || !id.isWellFormed()) mistakes.push(`${name} must not hold line breaks, NUL or lone surrogates`);
 }
 
@@ -59,7 +61,8 @@ function checkHeaders(headers: Readonly<Record<string, string>>, mistakes: strin
     if (!HEADER_NAME.test(name)) mistakes.push("a header's name must be 1 to 200 visible ASCII characters");
     else if (isReservedHeader(name)) mistakes.push(`the header ${name} is Postrider's own`);
     else if (typeof value !== "string") mistakes.push(`the header ${name} must be a text`);
-    else if (BREAKS.test(value) || !value.isWellFormed()) mistakes.push(`the header ${name} must not hold line breaks, NUL or lone surrogates`);
+    else if (BREAKS.test(value) || !value.isWellFormed())
+      mistakes.push(`the header ${name} must not hold line breaks, NUL or lone surrogates`);
     else bytes += name.length + Buffer.byteLength(value);
   }
   if (bytes > MAX_HEADER_BYTES) mistakes.push(`its headers have ${bytes} bytes; the limit is ${MAX_HEADER_BYTES}`);

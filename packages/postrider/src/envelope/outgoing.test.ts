@@ -11,8 +11,21 @@ import { bodyText, destinationOf, draft } from "./outgoing.ts";
 import type { OutgoingFacts, OutgoingMessage } from "./outgoing.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
-const Placed = event("order.placed", { schema: z.object({ orderId: z.string(), total: z.number().default(0) }), key: (order) => order.orderId });
-const cause: Envelope = { id: "m-0", source: "/gateway", type: "order.place", kind: "command", contractversion: 1, time: "2026-01-01T00:00:00.000Z", conversationid: "talk", correlationid: "business", tenant: "acme" };
+const Placed = event("order.placed", {
+  schema: z.object({ orderId: z.string(), total: z.number().default(0) }),
+  key: (order) => order.orderId,
+});
+const cause: Envelope = {
+  id: "m-0",
+  source: "/gateway",
+  type: "order.place",
+  kind: "command",
+  contractversion: 1,
+  time: "2026-01-01T00:00:00.000Z",
+  conversationid: "talk",
+  correlationid: "business",
+  tenant: "acme",
+};
 
 function facts(more: Partial<OutgoingFacts> = {}): OutgoingFacts {
   return { service: "ordering", nowMs: NOW_MS, identify: newIdentity(countedIds(new VirtualClock())), maxBodyBytes: 1000, ...more };
@@ -29,7 +42,12 @@ function only(...parameters: Parameters<typeof draft>): OutgoingMessage {
 
 test("a message carries who sent it, when, under which key, and starts a conversation of its own", () => {
   const { envelope, ...rest } = only(Placed, { orderId: "o-1" }, facts());
-  expect(rest).toEqual({ destination: "order.events", mayRepeat: false, headers: Object.create(null) as object, body: `{"orderId":"o-1"}` });
+  expect(rest).toEqual({
+    destination: "order.events",
+    mayRepeat: false,
+    headers: Object.create(null) as object,
+    body: `{"orderId":"o-1"}`,
+  });
   expect(envelope).toEqual({
     id: envelope.id,
     source: "/ordering",
@@ -53,15 +71,32 @@ test("a caused message continues its cause's thread, conversation and tenant", (
 test("the sender's options go before the contract's and the cause's", () => {
   const Urgent = command("payment.charge", { schema: z.object({}), priority: () => "high", expiresAfterMs: 1000 });
   expect(only(Urgent, {}, facts()).envelope).toMatchObject({ priority: "high", expirytime: "2026-01-01T00:00:01.000Z" });
-  const options = { id: "mine", correlationId: "c", tenant: "t", priority: "normal", expiresAfterMs: 5000, headers: { "x-mine": "1" } } as const;
+  const options = {
+    id: "mine",
+    correlationId: "c",
+    tenant: "t",
+    priority: "normal",
+    expiresAfterMs: 5000,
+    headers: { "x-mine": "1" },
+  } as const;
   const message = only(Urgent, {}, facts({ cause, replyTo: "inbox", leavesAtMs: NOW_MS + 1000, trace: { traceparent: "00-1" } }), options);
   expect(message).toMatchObject({ destination: "payment.commands", mayRepeat: true, headers: { "x-mine": "1" } });
-  expect(message.envelope).toMatchObject({ id: "mine", correlationid: "c", tenant: "t", expirytime: "2026-01-01T00:00:06.000Z", replyto: "inbox", traceparent: "00-1" });
+  expect(message.envelope).toMatchObject({
+    id: "mine",
+    correlationid: "c",
+    tenant: "t",
+    expirytime: "2026-01-01T00:00:06.000Z",
+    replyto: "inbox",
+    traceparent: "00-1",
+  });
   expect(message.envelope).not.toHaveProperty("priority");
 });
 
 test("what travels is what the sender gave, so that a transform runs once, where it is read", () => {
-  const Priced = event("order.priced", { schema: z.object({ cents: z.number().transform((cents) => cents * 100) }), key: (order) => String(order.cents) });
+  const Priced = event("order.priced", {
+    schema: z.object({ cents: z.number().transform((cents) => cents * 100) }),
+    key: (order) => String(order.cents),
+  });
   const message = only(Priced, { cents: 5 }, facts());
   expect(message.body).toBe(`{"cents":5}`);
   expect(message.envelope.partitionkey).toBe("500");
@@ -77,14 +112,20 @@ test("older versions are published beside it, tied to it by id, and each knows t
   const [message, v2, v1] = draft(Updated, { id: "m", name: "Kim" }, facts()).messages as readonly OutgoingMessage[];
   expect(message!.envelope).toMatchObject({ contractversion: 3, adaptedto: "2 1" });
   expect(v2!.envelope).toMatchObject({ contractversion: 2, adaptedfrom: message!.envelope.id, adaptedto: "3 1", partitionkey: "m" });
-  expect(v1).toMatchObject({ body: `{"n":"Kim"}`, mayRepeat: true, destination: "member.events", envelope: { contractversion: 1, adaptedto: "3 2" } });
+  expect(v1).toMatchObject({
+    body: `{"n":"Kim"}`,
+    mayRepeat: true,
+    destination: "member.events",
+    envelope: { contractversion: 1, adaptedto: "3 2" },
+  });
   expect(new Set([message!, v2!, v1!].map((one) => inboxIdOf(one.envelope))).size).toBe(1);
   expect(new Set([message!, v2!, v1!].map((one) => one.envelope.id)).size).toBe(3);
 });
 
 test("ids of a run are the same in every run, whatever the order of the keys", () => {
   const run = { service: "ordering", handler: "order.place" };
-  const ids = (identify: Identify, keys: readonly string[]): Record<string, string> => Object.fromEntries(keys.map((orderId) => [orderId, only(Placed, { orderId }, facts({ identify })).envelope.id]));
+  const ids = (identify: Identify, keys: readonly string[]): Record<string, string> =>
+    Object.fromEntries(keys.map((orderId) => [orderId, only(Placed, { orderId }, facts({ identify })).envelope.id]));
   const first = ids(runIdentity(cause, run), ["a", "b", "c"]);
   expect(ids(runIdentity(cause, run), ["c", "a", "b"])).toEqual(first);
   expect(ids(runIdentity(cause, { ...run, generation: 1 }), ["a"])).not.toEqual({ a: first["a"] });
@@ -94,7 +135,10 @@ test("ids of a run are the same in every run, whatever the order of the keys", (
 });
 
 test("with an asynchronous schema the id is known at once and the message later", async () => {
-  const Checked = event("order.checked", { schema: z.object({ id: z.string().refine((id) => Promise.resolve(id !== "no")) }), key: (order) => order.id });
+  const Checked = event("order.checked", {
+    schema: z.object({ id: z.string().refine((id) => Promise.resolve(id !== "no")) }),
+    key: (order) => order.id,
+  });
   const good = draft(Checked, { id: "yes" }, facts());
   expect((await good.messages)[0]!.envelope).toMatchObject({ id: good.id, partitionkey: "yes" });
   await expect(draft(Checked, { id: "no" }, facts()).messages).rejects.toMatchObject({ code: "PR_BODY_INVALID" });
@@ -112,7 +156,10 @@ test.each([
   ["an empty key", { orderId: "" }, "PR_BODY_INVALID"],
   ["an endless key", { orderId: "o".repeat(3000) }, "PR_BODY_INVALID"],
 ])("%s is refused", (_name, body, code) => {
-  const Loose = event("order.placed", { schema: z.any().refine((value) => (value as { orderId?: unknown } | undefined)?.orderId !== 5), key: (value) => (value as { orderId: string }).orderId });
+  const Loose = event("order.placed", {
+    schema: z.any().refine((value) => (value as { orderId?: unknown } | undefined)?.orderId !== 5),
+    key: (value) => (value as { orderId: string }).orderId,
+  });
   expect(() => draft(Loose, body, facts())).toThrow(expect.objectContaining({ code }) as Error);
 });
 
@@ -141,7 +188,9 @@ test.each([
 });
 
 test("every mistake in the options is told at once, and hostile header names pollute nothing", () => {
-  expect(() => draft(Placed, { orderId: "o" }, facts(), { id: "", tenant: "", headers: { "": "" } })).toThrow(/PR_SEND_INVALID.*id must.*tenant must.*visible ASCII/);
+  expect(() => draft(Placed, { orderId: "o" }, facts(), { id: "", tenant: "", headers: { "": "" } })).toThrow(
+    /PR_SEND_INVALID.*id must.*tenant must.*visible ASCII/,
+  );
   const headers = JSON.parse(`{"__proto__":"x","constructor":"y"}`) as Record<string, string>;
   const message = only(Placed, { orderId: "o" }, facts(), { headers });
   expect(Object.keys(message.headers)).toEqual(["__proto__", "constructor"]);

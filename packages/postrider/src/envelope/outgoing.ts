@@ -6,7 +6,7 @@ import { contextOf } from "../contracts/contract.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { acceptedBody, adaptedCopies, validateInput } from "../contracts/read.ts";
 import { ATTRIBUTE_LENGTHS } from "./check.ts";
-import type { Envelope, Headers, WireMessage } from "./envelope.ts";
+import type { Envelope, WireMessage } from "./envelope.ts";
 import type { Identify } from "./identity.ts";
 import { isoTime } from "./iso-time.ts";
 import { checkOptions, headersOf } from "./message-options.ts";
@@ -116,22 +116,37 @@ function keyOf(contract: AnyContract, body: unknown): string | undefined {
     throw fail("PR_BODY_INVALID", { contract: contract.name, version: contract.version, issues: "its key cannot be made" }, { cause });
   }
   if (typeof key === "string" && key.length > 0 && key.length <= ATTRIBUTE_LENGTHS.key) return key.toWellFormed();
-  throw fail("PR_BODY_INVALID", { contract: contract.name, version: contract.version, issues: `its key must be a text of 1 to ${ATTRIBUTE_LENGTHS.key} characters` });
+  throw fail("PR_BODY_INVALID", {
+    contract: contract.name,
+    version: contract.version,
+    issues: `its key must be a text of 1 to ${ATTRIBUTE_LENGTHS.key} characters`,
+  });
 }
 
 function messagesOf(contract: AnyContract, message: Accepted, facts: OutgoingFacts, options: MessageOptions): readonly OutgoingMessage[] {
   const envelope = envelopeOf(contract, message, facts, options);
   const text = bodyText(contract, contract.version, message.input, facts.maxBodyBytes);
-  const shared = { headers: headersOf(options), destination: destinationOf(contract), mayRepeat: facts.mayRepeat === true || options.id !== undefined };
+  const shared = {
+    headers: headersOf(options),
+    destination: destinationOf(contract),
+    mayRepeat: facts.mayRepeat === true || options.id !== undefined,
+  };
   const copies = adaptedCopies(contract, message.body);
-  if (copies.length === 0) return [{ envelope, headers: shared.headers, body: text, destination: shared.destination, mayRepeat: shared.mayRepeat }];
+  if (copies.length === 0)
+    return [{ envelope, headers: shared.headers, body: text, destination: shared.destination, mayRepeat: shared.mayRepeat }];
   const versions = [contract.version, ...copies.map((copy) => copy.version)];
   const othersThan = (version: number): string => versions.filter((other) => other !== version).join(" ");
   return [
     { ...shared, envelope: { ...envelope, adaptedto: othersThan(contract.version) }, body: text, mayRepeat: true },
     ...copies.map((copy) => ({
       ...shared,
-      envelope: { ...envelope, id: derivedId(envelope.id, "adapted", copy.version), contractversion: copy.version, adaptedfrom: envelope.id, adaptedto: othersThan(copy.version) },
+      envelope: {
+        ...envelope,
+        id: derivedId(envelope.id, "adapted", copy.version),
+        contractversion: copy.version,
+        adaptedfrom: envelope.id,
+        adaptedto: othersThan(copy.version),
+      },
       body: bodyText(contract, copy.version, copy.body, facts.maxBodyBytes),
       mayRepeat: true,
     })),

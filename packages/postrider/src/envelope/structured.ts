@@ -8,7 +8,9 @@ import { isJsonType, parseJson, textOf } from "./json.ts";
 export const STRUCTURED_TYPE = "application/cloudevents+json";
 
 /** A whole message as it was read, or why it is not readable. */
-export type StructuredReading = (Extract<HeadReading, { readonly unreadable: undefined }> & { readonly body: WireBody }) | { readonly unreadable: string };
+export type StructuredReading =
+  | (Extract<HeadReading, { readonly unreadable: undefined }> & { readonly body: WireBody })
+  | { readonly unreadable: string };
 
 /**
  * A whole message as one JSON document (CloudEvents structured mode), for transports without headers.
@@ -18,7 +20,11 @@ export type StructuredReading = (Extract<HeadReading, { readonly unreadable: und
  */
 export function encodeStructured(message: WireMessage): string {
   const { envelope, headers, body } = message;
-  const head: Record<string, unknown> = { specversion: "1.0", ...envelope, datacontenttype: envelope.datacontenttype ?? "application/json" };
+  const head: Record<string, unknown> = {
+    specversion: "1.0",
+    ...envelope,
+    datacontenttype: envelope.datacontenttype ?? "application/json",
+  };
   if (Object.keys(headers).length > 0) head["prheaders"] = JSON.stringify(headers, base64Value);
   if (typeof body !== "string") return JSON.stringify({ ...head, data_base64: Buffer.from(body).toString("base64") });
   const data = isJsonType(envelope.datacontenttype) ? body : JSON.stringify(body);
@@ -48,7 +54,8 @@ const DATA = `,"data":`;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 function bodyOf(text: string, data: unknown, base64: unknown, isJson: boolean): WireBody | undefined {
-  if (base64 !== undefined && base64 !== null) return typeof base64 === "string" && BASE64.test(base64) ? Buffer.from(base64, "base64") : undefined;
+  if (base64 !== undefined && base64 !== null)
+    return typeof base64 === "string" && BASE64.test(base64) ? Buffer.from(base64, "base64") : undefined;
   if (data === undefined) return "";
   if (!isJson) return typeof data === "string" ? data : JSON.stringify(data);
   return rawData(text) ?? JSON.stringify(data);
@@ -72,7 +79,8 @@ function base64Value(this: unknown, name: string, value: unknown): unknown {
 function headersOf(text: unknown): Headers | undefined {
   if (text === undefined || text === null) return NO_HEADERS;
   const reading = typeof text === "string" ? parseJson(text) : undefined;
-  if (reading === undefined || reading.unreadable !== undefined || typeof reading.value !== "object" || reading.value === null) return undefined;
+  if (reading === undefined || reading.unreadable !== undefined || typeof reading.value !== "object" || reading.value === null)
+    return undefined;
   const headers = Object.create(null) as Record<string, string | Uint8Array>;
   for (const [name, value] of Object.entries(reading.value as Readonly<Record<string, unknown>>)) {
     const base64 = (value as { readonly base64?: unknown } | null)?.base64;

@@ -18,7 +18,9 @@ export interface Decodable extends FoundMessage {
 }
 
 /** A foreign message as it was read, or why it is not readable. */
-export type ForeignReading = { readonly envelope: Envelope; readonly json: JsonReading } | { readonly envelope: undefined; readonly unreadable: string };
+export type ForeignReading =
+  | { readonly envelope: Envelope; readonly json: JsonReading }
+  | { readonly envelope: undefined; readonly unreadable: string };
 
 /** What a foreign reader needs to know. */
 export interface ForeignReaderOptions {
@@ -55,7 +57,9 @@ export class ForeignReader {
       return "its foreign mapping threw";
     }
     if (found.envelope !== undefined) return { type: found.envelope.type }; // an edited copy: its body is the contract's own
-    return json.unreadable === undefined ? "its foreign mapping does not fit it" : `its foreign mapping does not fit it, and ${json.unreadable}`;
+    return json.unreadable === undefined
+      ? "its foreign mapping does not fit it"
+      : `its foreign mapping does not fit it, and ${json.unreadable}`;
   }
 
   #envelopeOf(found: Decodable, identity: ForeignIdentity): Record<string, unknown> {

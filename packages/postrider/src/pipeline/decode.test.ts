@@ -3,13 +3,11 @@ import { z } from "zod";
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { countedIds } from "../base/ids.ts";
-import { seededRandom } from "../base/random.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { command, event } from "../contracts/contract.ts";
 import { contractIndex } from "../contracts/registry.ts";
 import { NO_HEADERS } from "../envelope/envelope.ts";
 import type { Envelope, FoundMessage } from "../envelope/envelope.ts";
-import { bodyIdentity, headerIdentity, mappings } from "../envelope/foreign-mappings.ts";
 import { newIdentity } from "../envelope/identity.ts";
 import { draft } from "../envelope/outgoing.ts";
 import { decoder } from "./decode.ts";
@@ -23,17 +21,43 @@ const Place = command("order.place", { schema });
 const Placed = event("order.placed", { schema, key: (order) => order.orderId });
 const Shipped = event("order.shipped", { schema: z.object({}) });
 const MemberV1 = event("member.updated", { schema: z.object({ n: z.string() }) });
-const MemberV2 = event("member.updated", { version: 2, schema: z.object({ name: z.string() }), alsoAs: { 1: ({ name }) => ({ n: name }) } });
-const MemberV2Reads1 = event("member.updated", { version: 2, schema: z.object({ name: z.string() }), upcast: { 1: (body) => ({ name: (body as { n: string }).n }) } });
+const MemberV2 = event("member.updated", {
+  version: 2,
+  schema: z.object({ name: z.string() }),
+  alsoAs: { 1: ({ name }) => ({ n: name }) },
+});
+const MemberV2Reads1 = event("member.updated", {
+  version: 2,
+  schema: z.object({ name: z.string() }),
+  upcast: { 1: (body) => ({ name: (body as { n: string }).n }) },
+});
 const contracts = contractIndex([Place, Placed, Shipped, MemberV1, MemberV2]);
 const order = { orderId: "o-1", total: 5 };
 const handle = (): undefined => undefined;
 
-const placed: Envelope = { id: "m-1", source: "/ordering", type: "order.placed", kind: "event", contractversion: 1, time: "2026-01-01T00:00:00.000Z", partitionkey: "o-1" };
+const placed: Envelope = {
+  id: "m-1",
+  source: "/ordering",
+  type: "order.placed",
+  kind: "event",
+  contractversion: 1,
+  time: "2026-01-01T00:00:00.000Z",
+  partitionkey: "o-1",
+};
 
-function stage(define: (on: On) => void, more: Partial<DecoderOptions> = {}): (found: Partial<FoundMessage> & { readonly position?: number; readonly id?: string }) => Decoded {
-  const decode = decoder({ service: service("mailing", define), destination: { name: "order.events" }, contracts, clock: new VirtualClock(NOW_MS), ...more });
-  return (found) => now(decode({ envelope: undefined, headers: NO_HEADERS, body: JSON.stringify(order), lane: { number: 3 }, position: 7, ...found }));
+function stage(
+  define: (on: On) => void,
+  more: Partial<DecoderOptions> = {},
+): (found: Partial<FoundMessage> & { readonly position?: number; readonly id?: string }) => Decoded {
+  const decode = decoder({
+    service: service("mailing", define),
+    destination: { name: "order.events" },
+    contracts,
+    clock: new VirtualClock(NOW_MS),
+    ...more,
+  });
+  return (found) =>
+    now(decode({ envelope: undefined, headers: NO_HEADERS, body: JSON.stringify(order), lane: { number: 3 }, position: 7, ...found }));
 }
 
 function now(decoded: MaybePromise<Decoded>): Decoded {
@@ -98,11 +122,19 @@ test.each([
   ["a body that the schema refuses", {}, "{}", "PR_BODY_INVALID"],
   ["an unknown version", { contractversion: 2 }, "{}", "PR_VERSION_UNKNOWN"],
 ])("%s is unreadable for good, and its envelope is kept", (_name, change, body, code) => {
-  expect(onPlaced({ envelope: { ...placed, ...change }, body })).toMatchObject({ kind: "unreadable", error: { code }, envelope: { id: "m-1" } });
+  expect(onPlaced({ envelope: { ...placed, ...change }, body })).toMatchObject({
+    kind: "unreadable",
+    error: { code },
+    envelope: { id: "m-1" },
+  });
 });
 
 test("a message without envelope says why, as far as its headers tell", () => {
-  expect(onPlaced({})).toMatchObject({ kind: "unreadable", envelope: undefined, error: { code: "PR_ENVELOPE_UNREADABLE", details: { detail: "it has no attributes of one" } } });
+  expect(onPlaced({})).toMatchObject({
+    kind: "unreadable",
+    envelope: undefined,
+    error: { code: "PR_ENVELOPE_UNREADABLE", details: { detail: "it has no attributes of one" } },
+  });
   const headers = { ce_specversion: "1.0", ce_kind: "event", ce_id: "1" };
   expect(onPlaced({ headers })).toMatchObject({ error: { details: { detail: "source, type, contractversion, time missing" } } });
 });
@@ -122,7 +154,9 @@ test("a `where` judges the JSON as it was sent, upcast to the handler's version,
 });
 
 test("a service with a wrong `where` is refused when it is defined", () => {
-  expect(() => service("mailing", (on) => on(Placed, handle, { where: { total: { over: 5 } as never } }))).toThrow(/mailing, order.placed: total has an unknown test "over"/);
+  expect(() => service("mailing", (on) => on(Placed, handle, { where: { total: { over: 5 } as never } }))).toThrow(
+    /mailing, order.placed: total has an unknown test "over"/,
+  );
 });
 
 const member: Envelope = { ...placed, type: "member.updated" };
@@ -134,7 +168,11 @@ test("a version's own handler goes before one that upcasts, and one that upcasts
   expect(ready(newest({ envelope: member, body: `{"n":"Kim"}` })).body).toEqual({ name: "Kim" });
 });
 
-const published = draft(MemberV2, { name: "Kim" }, { service: "member", nowMs: NOW_MS, identify: newIdentity(countedIds(new VirtualClock())), maxBodyBytes: 1000 }).messages as readonly FoundMessage[];
+const published = draft(
+  MemberV2,
+  { name: "Kim" },
+  { service: "member", nowMs: NOW_MS, identify: newIdentity(countedIds(new VirtualClock())), maxBodyBytes: 1000 },
+).messages as readonly FoundMessage[];
 
 test.each([
   ["only v1", (on: On) => on(MemberV1, handle), ["notSubscribed", "ready"]],
@@ -152,76 +190,22 @@ test.each([
 
 test("a copy in a version that nobody knows is an unknown version when no other is known either", () => {
   const decode = stage((on) => on(MemberV2, handle));
-  expect(decode({ envelope: { ...member, contractversion: 3, adaptedto: "4 5" } })).toMatchObject({ kind: "unreadable", error: { code: "PR_VERSION_UNKNOWN", details: { known: "v2" } } });
+  expect(decode({ envelope: { ...member, contractversion: 3, adaptedto: "4 5" } })).toMatchObject({
+    kind: "unreadable",
+    error: { code: "PR_VERSION_UNKNOWN", details: { known: "v2" } },
+  });
   expect(decode({ envelope: { ...member, contractversion: 3, adaptedto: "4 2" } }).kind).toBe("notSubscribed");
 });
 
 test("an asynchronous schema makes the message ready later", async () => {
   const Checked = event("order.checked", { schema: z.object({ id: z.string().refine((id) => Promise.resolve(id === "yes")) }) });
-  const decode = decoder({ service: service("mailing", (on) => on(Checked, handle)), destination: { name: "order.events" }, contracts, clock: new VirtualClock() });
+  const decode = decoder({
+    service: service("mailing", (on) => on(Checked, handle)),
+    destination: { name: "order.events" },
+    contracts,
+    clock: new VirtualClock(),
+  });
   const found = { envelope: { ...placed, type: "order.checked" }, headers: NO_HEADERS, lane: { number: 0 }, position: 1 };
   expect(await decode({ ...found, body: `{"id":"yes"}` })).toMatchObject({ kind: "ready" });
   expect(await decode({ ...found, body: `{"id":"no"}` })).toMatchObject({ kind: "unreadable", error: { code: "PR_BODY_INVALID" } });
-});
-
-const foreign = stage((on) => (on(Placed, handle), on(Place, handle)), { mapping: mappings(headerIdentity(), bodyIdentity()) });
-
-test("a foreign message gets an envelope of ours from what its mapping finds", () => {
-  const body = JSON.stringify({ event_id: "f-1", event_type: "order.placed.v1", occurred_at: "2025-12-31T00:00:00Z", correlation_id: "c", data: order });
-  const decoded = ready(foreign({ body, headers: { tenant: "evil", "reply-to": "evil" } }));
-  expect(decoded).toMatchObject({ body: order, key: "o-1", inboxId: "f-1" });
-  expect(decoded.envelope).toEqual({ id: "f-1", source: "/foreign/order.events", type: "order.placed", kind: "event", contractversion: 1, time: "2025-12-31T00:00:00Z", correlationid: "c" });
-  expect(ready(foreign({ headers: { "event-type": "order.place" } })).envelope.kind).toBe("command");
-});
-
-test("a foreign message without id is known by its position, or by a new id where there is none", () => {
-  const headers = { "event-type": "order.placed" };
-  const first = ready(foreign({ headers })).inboxId;
-  expect(ready(foreign({ headers })).inboxId).toBe(first);
-  expect(ready(foreign({ headers, position: 8 })).inboxId).not.toBe(first);
-  const held = ready(foreign({ headers, id: "held-1", position: 0 })).inboxId;
-  expect([first, ready(foreign({ headers, id: "held-2", position: 0 })).inboxId]).not.toContain(held);
-  let count = 0;
-  const unplaced = stage((on) => on(Placed, handle), { mapping: headerIdentity(), newId: () => `new-${++count}` });
-  expect(ready(unplaced({ headers })).inboxId).toBe("new-1");
-});
-
-test("a foreign message that was held is read again the same way, an edited copy as it is", () => {
-  const body = JSON.stringify({ event_id: "f-1", event_type: "order.placed", payload: order });
-  const { envelope } = ready(foreign({ body }));
-  expect(ready(foreign({ envelope, body, id: "held" }))).toMatchObject({ envelope, body: order });
-  expect(ready(foreign({ envelope, id: "held" })).body).toEqual(order);
-});
-
-test("where others write, what they claim of tenants, replies and copies is not believed", () => {
-  const claimed = { ...placed, tenant: "evil", replyto: "evil", inreplyto: "x", adaptedfrom: "m-0", adaptedto: "2" };
-  expect(ready(foreign({ envelope: claimed }))).toMatchObject({ envelope: placed, inboxId: "m-1", isAdapted: false });
-  expect(ready(onPlaced({ envelope: claimed })).envelope.tenant).toBe("evil");
-});
-
-test.each([
-  ["no mapping fits", {}, "{}", "PR_ENVELOPE_UNREADABLE"],
-  ["neither mapping nor JSON fits", {}, "{", "PR_ENVELOPE_UNREADABLE"],
-  ["its identity does not do", { "event-type": "x".repeat(1000) }, "{}", "PR_ENVELOPE_UNREADABLE"],
-  ["its body is no JSON", { "event-type": "order.placed" }, "{", "PR_BODY_UNREADABLE"],
-])("a foreign message is unreadable when %s", (_name, headers, body, code) => {
-  expect(foreign({ headers, body })).toMatchObject({ kind: "unreadable", error: { code } });
-});
-
-test("a mapping that throws makes the message unreadable, nothing more", () => {
-  const broken = stage((on) => on(Placed, handle), { mapping: () => { throw new Error("oops"); } });
-  expect(broken({})).toMatchObject({ kind: "unreadable", error: { details: { detail: "its foreign mapping threw" } } });
-});
-
-test("no message at all makes it throw, hang or pollute anything", () => {
-  const random = seededRandom(42);
-  const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random.next() * values.length)]!;
-  const bodies = ["", "{", "null", `{"__proto__":{"orderId":1}}`, `{"orderId":"o","total":1e309}`, `{"type":"order.placed","data":null}`, "[".repeat(5000), Uint8Array.of(0xff, 0xfe)];
-  const headers = [NO_HEADERS, { "event-type": "order.placed" }, { "event-type": "__proto__", "event-id": "x" }, { ce_specversion: "1.0", ce_kind: "x" }];
-  for (let round = 0; round < 5000; round++) {
-    const envelope = random.next() < 0.5 ? undefined : { ...placed, type: pick(["order.placed", "order.place", "__proto__"]), kind: pick(["event", "command", "reply"] as const), contractversion: pick([1, 2, -1, Number.NaN]) };
-    const decode = pick([onPlaced, foreign]);
-    expect(["ready", "notSubscribed", "expired", "unhandled", "unreadable"]).toContain(decode({ envelope, headers: pick(headers), body: pick(bodies) }).kind);
-  }
-  expect(Object.keys(Object.prototype)).toEqual([]);
 });

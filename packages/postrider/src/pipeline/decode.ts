@@ -116,7 +116,8 @@ class DecodeStage {
     if (isExpired(envelope, this.#clock)) return this.#expired(envelope, route, wire, parsed);
     if (route === undefined) return unreadable(envelope, versionUnknown(envelope.type, envelope.contractversion, routes.readable));
     const json = parsed ?? this.#parse(envelope, wire);
-    if (json.unreadable !== undefined) return unreadable(envelope, fail("PR_BODY_UNREADABLE", { destination: this.#destination, detail: json.unreadable }));
+    if (json.unreadable !== undefined)
+      return unreadable(envelope, fail("PR_BODY_UNREADABLE", { destination: this.#destination, detail: json.unreadable }));
     return read(route, envelope, json.value);
   }
 
@@ -142,7 +143,8 @@ class DecodeStage {
   }
 
   #parse(envelope: Envelope, wire: WireBody): JsonReading {
-    if (envelope.contentencoding !== undefined) return { unreadable: `its content encoding ${shown(envelope.contentencoding)} is not supported` };
+    if (envelope.contentencoding !== undefined)
+      return { unreadable: `its content encoding ${shown(envelope.contentencoding)} is not supported` };
     if (envelope.keyid !== undefined) return { unreadable: "it is encrypted" };
     if (envelope.dataref !== undefined) return { unreadable: "its data is elsewhere" };
     if (!isJsonType(envelope.datacontenttype)) return { unreadable: `its content type ${shown(envelope.datacontenttype)} is not JSON` };
@@ -166,7 +168,10 @@ function finished(route: Route, envelope: Envelope, reading: BodyReading): Decod
   try {
     key = envelope.partitionkey ?? contract.key?.(body);
   } catch (cause) {
-    return unreadable(envelope, fail("PR_BODY_INVALID", { contract: contract.name, version: envelope.contractversion, issues: "its key cannot be made" }, { cause }));
+    return unreadable(
+      envelope,
+      fail("PR_BODY_INVALID", { contract: contract.name, version: envelope.contractversion, issues: "its key cannot be made" }, { cause }),
+    );
   }
   const isAdapted = envelope.adaptedfrom !== undefined || envelope.adaptedto !== undefined;
   return { kind: "ready", definition, handlerIndex, envelope, body, key, inboxId: inboxIdOf(envelope), isAdapted };

@@ -91,7 +91,8 @@ export function service(name: string, define: (on: On) => void, options: Service
     if (handlers.some((other) => other.contract.name === contract.name && other.contract.version === contract.version)) {
       mistakes.push(`${name} handles ${contract.name} v${contract.version} twice`);
     }
-    if (handlerOptions.where !== undefined) mistakes.push(...whereMistakes(handlerOptions.where).map((mistake) => `${name}, ${contract.name}: ${mistake}`));
+    if (handlerOptions.where !== undefined)
+      mistakes.push(...whereMistakes(handlerOptions.where).map((mistake) => `${name}, ${contract.name}: ${mistake}`));
     handlers.push({ contract, handler: handler as Handler<AnyContract>, options: handlerOptions });
   });
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
