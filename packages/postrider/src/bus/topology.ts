@@ -51,7 +51,7 @@ export function topologyOf(input: TopologyInput): AppTopology {
   return {
     topologies: byTransport([...destinations.values()], subscriptions, transportOf),
     subscriptions,
-    mistakes: ownerMistakes(input.services),
+    mistakes: [...ownerMistakes(input.services), ...(input.hasStores ? [] : storeMistakes(input.services))],
   };
 }
 
