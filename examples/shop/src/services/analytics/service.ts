@@ -18,12 +18,10 @@ type Context = Pick<HandlerContext<never>, "tx" | "schedule">;
 /** Analytics: counts orders, their states and their money. Each change counts once, in the unit of work that takes its event. */
 export function analytics(): Part {
   const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
-    if (from === null) await add(context.tx, "orders", 1);
-    else await add(context.tx, from, -1);
-    await add(context.tx, status, 1);
+    await add(context.tx, [from ?? "orders", from === null ? 1 : -1], [status, 1]);
     await reportSoon(context);
   };
-  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, name, value).then(() => reportSoon(context));
+  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, [name, value]).then(() => reportSoon(context));
   const definition = service(
     "analytics",
     (on) => {
@@ -59,8 +57,12 @@ interface Row {
   readonly value: number;
 }
 
-async function add(tx: Sql, name: string, value: number): Promise<void> {
-  await tx.run("insert into analytics_sums (name, value) values (?, ?) on conflict (name) do update set value = analytics_sums.value + excluded.value", name, value);
+async function add(tx: Sql, ...changes: readonly (readonly [name: string, value: number])[]): Promise<void> {
+  await tx.run(
+    `insert into analytics_sums (name, value) values ${changes.map(() => "(?, ?)").join(", ")}
+     on conflict (name) do update set value = analytics_sums.value + excluded.value`,
+    ...changes.flat(),
+  );
 }
 
 async function reportSoon({ tx, schedule }: Context): Promise<void> {

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { postJson } from "./post-json.ts";
+import type { Answer, PostJson } from "./post-json.ts";
 
 /** What came of asking for money. */
 export type ChargeOutcome = { readonly outcome: "captured"; readonly chargeId: string } | { readonly outcome: "declined" };
@@ -27,43 +29,33 @@ const Refunded = z.object({ refundId: z.string().min(1) });
 
 /** Talks to a payment provider over HTTP. */
 export function httpProvider(url: string): PaymentProvider {
-  const at = (path: string): URL => new URL(path, url);
+  const post = postJson(TIME_LIMIT_MS);
+  const charges = new URL("/charges", url);
+  const refunds = new URL("/refunds", url);
   return {
     async charge({ orderId, amount }, signal) {
       // The key goes by the order, not by the message: whatever asks for it, an order is charged once.
-      const answer = await post(at("/charges"), `charge-${orderId}`, { orderId, amount, currency: "KRW" }, signal);
+      const answer = await ask(post, charges, `charge-${orderId}`, { orderId, amount, currency: "KRW" }, signal);
       if (answer.status === 402) return { outcome: "declined" };
-      return { outcome: "captured", chargeId: expectCreated(answer, Captured).chargeId };
+      return { outcome: "captured", chargeId: expectCreated("/charges", answer, Captured).chargeId };
     },
     async refund({ orderId, chargeId, amount }, signal) {
-      expectCreated(await post(at("/refunds"), `refund-${orderId}`, { chargeId, amount }, signal), Refunded);
+      expectCreated("/refunds", await ask(post, refunds, `refund-${orderId}`, { chargeId, amount }, signal), Refunded);
     },
   };
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly path: string;
-}
-
-async function post(url: URL, key: string, body: object, signal: AbortSignal): Promise<Answer> {
+/** Calls with a key, and makes every way of not answering one error. */
+async function ask(post: PostJson, url: URL, key: string, body: object, signal: AbortSignal): Promise<Answer> {
   try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": key },
-      body: JSON.stringify(body),
-      redirect: "error",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_MS)]),
-    });
-    return { status: response.status, body: await response.text(), path: url.pathname };
+    return await post(url, { "idempotency-key": key }, JSON.stringify(body), signal);
   } catch (cause) {
     signal.throwIfAborted(); // a stop of ours is no outage of theirs
     throw new ProviderUnavailable(`the payment provider did not answer ${url.pathname}`, { cause });
   }
 }
 
-function expectCreated<Schema extends z.ZodType>({ status, body, path }: Answer, schema: Schema): z.infer<Schema> {
+function expectCreated<Schema extends z.ZodType>(path: string, { status, body }: Answer, schema: Schema): z.infer<Schema> {
   if (status >= 400 && status < 500 && status !== 429) throw new ProviderRejected(`the payment provider refused ${path} with ${status}${codeOf(body)}`);
   const read = status === 201 ? schema.safeParse(parse(body)) : undefined;
   if (read?.success !== true) throw new ProviderUnavailable(`the payment provider answered ${path} with ${status}${status < 400 ? " and something unreadable" : ""}`);
