@@ -90,7 +90,7 @@ export class Member {
     this.#cleanUpTimer?.cancel();
     await this.#runner.stop(drainMs);
     await this.#scheduler?.stop();
-    await this.#relay?.stop();
+    await this.#relay?.stop(drainMs);
   }
 
   /** Lets a stop that is under way wait no longer. */

@@ -10,7 +10,7 @@ import type { Identify } from "../envelope/identity.ts";
 import type { SendOptions, Sent, When } from "../pipeline/context.ts";
 import type { Sql } from "../ports/sql.ts";
 import type { ProgressReport, Recurrence, Store } from "../ports/store.ts";
-import { nextSlotAt } from "../scheduling/recurrence.ts";
+import { putRecurring } from "../scheduling/recurrence.ts";
 import type { Sender, UnitOfWork } from "./api.ts";
 import { Outbound } from "./outbound.ts";
 import type { Requests } from "./requests.ts";
@@ -90,8 +90,8 @@ export class ServiceSender implements Sender {
     const { runtime } = this.#options;
     const store = this.#storeFor("recur");
     const [message] = await runtime.compose(contract, body, { options, identify: this.#identify }).messages;
-    const dueAt = nextSlotAt(recurrence, await store.now());
-    await store.transaction((transaction) => transaction.schedule.put({ id, dueAt, message: message!, recurrence }));
+    const nowMs = await store.now();
+    await store.transaction((transaction) => putRecurring(transaction, { id, message: message!, recurrence }, nowMs));
     runtime.wake("schedule");
     return { id };
   }

@@ -231,7 +231,7 @@ test("held messages of one id in two services are on one page, for a cursor cann
   for (const store of [payment, ordering])
     for (const id of ["a", "b"]) await store.transaction((transaction) => transaction.held.put(parked(id, id)));
   const first = await operations.held({ limit: 1 });
-  expect(first.map(({ id, service }) => [id, service]).sort()).toEqual([
+  expect(first.map(({ id, service }) => [id, service]).sort(([, one], [, other]) => (one! < other! ? -1 : 1))).toEqual([
     ["b", "ordering"],
     ["b", "payment"],
   ]);

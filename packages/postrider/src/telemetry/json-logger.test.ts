@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fail } from "../base/errors.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
-import { boundLogger, jsonLogger } from "./json-logger.ts";
+import { jsonLogger } from "./json-logger.ts";
 import type { LogLevel } from "./json-logger.ts";
 
 function noting(level: LogLevel = "debug") {
@@ -75,13 +75,4 @@ test("a writer that throws stops nothing", () => {
     clock: new VirtualClock(0),
   });
   expect(() => logger.info({}, "lost")).not.toThrow();
-});
-
-test("bound fields are on each line; the line's own win", () => {
-  const { logger, last } = noting();
-  const bound = boundLogger(boundLogger(logger, { service: "billing", attempt: 1 }), { attempt: 2 });
-  bound.info({ id: "m-1" }, "a");
-  expect(last()).toMatchObject({ service: "billing", attempt: 2, id: "m-1" });
-  bound.error({ attempt: 3 }, "b");
-  expect(last()).toMatchObject({ service: "billing", attempt: 3 });
 });

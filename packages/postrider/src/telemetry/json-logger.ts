@@ -34,16 +34,6 @@ export function jsonLogger({ level, write, clock }: JsonLoggerOptions): Logger {
 /** Says nothing. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-/** A logger that adds the same fields to each line; fields of the line itself win. */
-export function boundLogger(logger: Logger, bound: LogFields): Logger {
-  return {
-    debug: (fields, text) => logger.debug({ ...bound, ...fields }, text),
-    info: (fields, text) => logger.info({ ...bound, ...fields }, text),
-    warn: (fields, text) => logger.warn({ ...bound, ...fields }, text),
-    error: (fields, text) => logger.error({ ...bound, ...fields }, text),
-  };
-}
-
 function ignore(): void {}
 
 function lineOf(level: number, time: number, fields: LogFields, text: string): string {
