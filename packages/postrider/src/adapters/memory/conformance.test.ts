@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
 import { VirtualClock } from "../../base/virtual-clock.ts";
+import { storeConformance } from "../../testing/store-conformance.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
 import { memoryWorld } from "./world.ts";
@@ -22,3 +23,5 @@ transportConformance({
   features: { lanes: "owned", positions: true, priority: "native", replay: true, history: true, colocated: true, bodyLimit: true, crash: true, foreign: true },
   suite: { describe, test },
 });
+
+storeConformance({ name: "memory", create, features: { sql: true, crash: true }, suite: { describe, test } });
