@@ -104,6 +104,8 @@ test("a head is the same object where all is well; null means absent; what is mi
   expect(checkEnvelope(head)).toBe(head);
   expect(checkEnvelope({ ...plain, tenant: null })).toEqual(plain);
   expect(checkEnvelope({ id: "1", time: plain.time, source: null })).toBe("source, type, kind, contractversion missing");
+  const { type: _type, ...typeless } = full;
+  expect(checkEnvelope(typeless)).toBe("type missing");
   for (const value of [null, 1, "text", [], undefined]) expect(checkEnvelope(value)).toBe("it is not an object");
   expect(checkEnvelope({ ...plain, contractversion: "2" })).toBe("contractversion must be a whole number from 1");
   expect(checkEnvelope({ ...plain, nested: {} })).toContain("nested must be a text");

@@ -31,6 +31,8 @@ test("the reason never quotes the document", () => {
 
 test("the limit of the depth is exact, and brackets within strings do not count", () => {
   expect(parseJson(nested("[", "]", MAX_JSON_DEPTH)).unreadable).toBeUndefined();
+  expect(parseJson(nested(`{"a":`, "}", MAX_JSON_DEPTH)).unreadable).toBeUndefined();
+  expect(parseJson(`[${nested("[", "]", MAX_JSON_DEPTH - 1)},[]]`).unreadable).toBeUndefined();
   expect(parseJson(nested("[", "]", MAX_JSON_DEPTH + 1)).unreadable).toBe(`it is nested deeper than ${MAX_JSON_DEPTH}`);
   expect(parseJson(nested(`{"a":`, "}", MAX_JSON_DEPTH + 1)).unreadable).toBe(`it is nested deeper than ${MAX_JSON_DEPTH}`);
   expect(parseJson(JSON.stringify({ text: `"${"[".repeat(5000)}\\` })).unreadable).toBeUndefined();

@@ -37,8 +37,8 @@ function routeOf(definition: HandlerDefinition, handlerIndex: number): Route {
 
 function family(unordered: readonly Route[]): Routes {
   const routes = [...unordered].sort((left, right) => left.contract.version - right.contract.version);
-  const find = (version: number): Route | undefined =>
-    routes.find((route) => route.contract.version === version) ?? routes.find((route) => canRead(route.contract, version));
+  // Oldest first, and nobody reads versions newer than its own: the first that reads a version is its own or the nearest.
+  const find = (version: number): Route | undefined => routes.find((route) => canRead(route.contract, version));
   return {
     kind: routes[0]!.contract.kind,
     readable: [...new Set(routes.flatMap((route) => readableVersions(route.contract)))].sort((left, right) => left - right),

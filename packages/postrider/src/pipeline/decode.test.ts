@@ -95,6 +95,7 @@ test.each([
   ["a path for a name", { type: "../../x" }],
   ["a reply", { kind: "reply" }],
   ["an event by the name of a command", { type: "order.place", kind: "event" }],
+  ["a command by the name of an event", { type: "order.shipped", kind: "command" }],
 ] as const)("%s is unhandled", (_name, change) => {
   expect(onPlaced({ envelope: { ...placed, ...change } }).kind).toBe("unhandled");
 });
