@@ -139,17 +139,18 @@ function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
     throw fail("PR_REPLY_MISSING", { contract: contract.name, service: runtime.service });
 }
 
+/** Whether the same message may come again under an id that its position does not prove to be new: then the inbox must know it. */
+export function mayComeAgain(options: Pick<AttemptOptions, "settlement" | "inboxAlways">, work: Work): boolean {
+  const { ready, delivery } = work;
+  if (delivery === undefined || delivery.mayRepeat || options.inboxAlways) return true;
+  const isForeign = delivery.envelope === undefined; // its producer may write it twice
+  return isForeign || ready.inboxId !== ready.envelope.id || options.settlement.settlingOf(work) === undefined;
+}
+
 function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefined {
-  const { ready, delivery, held } = work;
-  const isSettledInside = options.settlement.settlingOf(work) !== undefined;
-  const mayComeAgain = delivery?.mayRepeat === true || !isSettledInside || options.inboxAlways || ready.inboxId !== ready.envelope.id;
-  if (held === undefined && !mayComeAgain) return undefined;
-  if (options.runtime.store === undefined) return undefined;
-  return {
-    handler: ready.definition.contract.name,
-    messageId: ready.inboxId,
-    bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(work.found.body),
-  };
+  if (options.runtime.store === undefined || !mayComeAgain(options, work)) return undefined;
+  const { ready, found } = work;
+  return { handler: ready.definition.contract.name, messageId: ready.inboxId, bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(found.body) };
 }
 
 function logRetry(runtime: Runtime, work: Work, failure: Failure): void {

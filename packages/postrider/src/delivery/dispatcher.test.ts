@@ -84,11 +84,26 @@ test("a failed probe is followed by the next one after a longer wait", async () 
   add("c");
   await clock.advance(1000);
   dispatcher.report("E", true);
+  dispatcher.probeEnded();
   dispatcher.release();
   expect(started).toEqual(["a", "b"]);
   await clock.advance(1999);
   expect(started).toEqual(["a", "b"]);
   await clock.advance(1);
+  expect(started).toEqual(["a", "b", "c"]);
+});
+
+test("a probe that says nothing, because its message was done already, is followed by another", async () => {
+  const { clock, dispatcher, started, add } = set({ outageAfter: 1 });
+  add("a");
+  dispatcher.report("E", false);
+  dispatcher.release();
+  add("b");
+  add("c");
+  await clock.advance(1000);
+  dispatcher.probeEnded();
+  dispatcher.release();
+  await clock.advance(1000);
   expect(started).toEqual(["a", "b", "c"]);
 });
 

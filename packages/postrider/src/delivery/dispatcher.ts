@@ -73,7 +73,6 @@ export class Dispatcher<Item extends Startable> {
   report(failureCause: string | undefined, isProbe: boolean): void {
     const { outage } = this.#options;
     const change: OutageChange = failureCause === undefined ? outage.succeeded() : outage.failed(failureCause, isProbe);
-    if (isProbe) this.#isProbing = false;
     if (change === "began" || change === "over") this.#options.onOutage(change);
     if (change === "began" || change === "continues") this.#probeLater();
     if (change === "over") {
@@ -81,6 +80,12 @@ export class Dispatcher<Item extends Startable> {
       this.#probeTimer = undefined;
       this.pump();
     }
+  }
+
+  /** The probe of an outage has ended, however it went: while there is an outage, another one follows. */
+  probeEnded(): void {
+    this.#isProbing = false;
+    if (this.#options.outage.isOut) this.#probeLater();
   }
 
   /** Starts nothing more, and returns what had not started. */

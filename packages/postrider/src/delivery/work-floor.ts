@@ -1,7 +1,7 @@
 import { deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { Lane } from "../ports/transport.ts";
-import { attempt } from "./attempt.ts";
+import { attempt, mayComeAgain } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { KeyGate } from "./key-gate.ts";
@@ -38,6 +38,8 @@ export class WorkFloor implements Runner {
   readonly #attempt: AttemptOptions;
   readonly #gate = new KeyGate<Work>();
   readonly #running = new Set<Work>();
+  /** By inbox id: what runs and may come again. */
+  readonly #twins = new Map<string, Work>();
   #lastEndedAt: number;
 
   constructor(options: WorkFloorOptions) {
@@ -106,8 +108,16 @@ export class WorkFloor implements Runner {
     const { starts } = this.#options;
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison") return this.#buryPoison(work, starts);
     if (this.#mustPark(work) && (await this.#park(work))) return;
+    if (mayComeAgain(this.#attempt, work)) await this.#waitForTwin(work);
     const outcome = await attempt(this.#attempt, work);
     await this.#settle(work, outcome, this.#options.runtime.clock.monotonicMs() - startedAt);
+  }
+
+  /** Of two copies of one message that meet here, the later waits: the inbox will tell it what became of the first. */
+  async #waitForTwin(work: Work): Promise<void> {
+    const { inboxId } = work.ready;
+    for (let twin = this.#twins.get(inboxId); twin !== undefined; twin = this.#twins.get(inboxId)) await (twin.ended ??= deferred()).promise;
+    this.#twins.set(inboxId, work);
   }
 
   async #settle(work: Work, outcome: Outcome, durationMs: number): Promise<void> {
@@ -131,7 +141,7 @@ export class WorkFloor implements Runner {
       case "retryLater": {
         const wasOut = dispatcher.isOut && !work.isProbe;
         dispatcher.report(outcome.failure.code, work.isProbe);
-        if (wasOut) work.failures--; // an outage burns no attempts but the probe's
+        if (wasOut) work.failures = work.held?.failures ?? 0; // an outage burns no attempts but the probe's
         await this.#options.settlement.retryLater(work, runtime.clock.now() + outcome.delayMs);
         this.#logFailure(work, outcome.failure, `runs again in ${outcome.delayMs} ms`);
         return this.#count(work, "retried", durationMs);
@@ -222,10 +232,12 @@ export class WorkFloor implements Runner {
 
   #finish(work: Work): void {
     this.#running.delete(work);
+    if (work.isProbe) this.#options.dispatcher.probeEnded();
     this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
     if (work.isSuspect) this.#options.starts?.survived(work);
     if (work.unblocksKey) this.#unblock(work);
     work.lane.open.delete(work);
+    if (this.#twins.get(work.ready.inboxId) === work) this.#twins.delete(work.ready.inboxId);
     work.end();
     this.onEnded(work);
     const next = this.#gate.leave(work);
