@@ -186,3 +186,25 @@ test("when everything fails the service probes one at a time, and burns no attem
   expect([runs.size, await app.bus.operations.deadLetters(), await app.bus.operations.held()]).toEqual([50, [], []]);
   expect(app.alerts.map(({ kind }) => kind)).toContain("outageOver");
 });
+
+test("when too many are parked behind a key its lane pauses, loses none, and goes on when the key is free", async () => {
+  const seen: number[] = [];
+  let isMended = false;
+  const watching = service(
+    "watching",
+    (on) =>
+      on(OrderMoved, ({ step }) => {
+        if (step === 0 && !isMended) throw new Error("not yet");
+        seen.push(step);
+      }),
+    { retry: { immediate: 0, delayed: 0 }, maxParkedPerKey: 3 },
+  );
+  await using app = await appOf([watching]);
+  for (let step = 0; step < 10; step++) await app.bus.as("watching").publish(OrderMoved, { orderId: "a", step });
+  await app.pass(3000);
+  expect([app.alerts.map(({ kind }) => kind), (await app.bus.health()).subscriptions[0]?.state]).toEqual([["deadLetter", "lanePaused"], "paused"]);
+  isMended = true;
+  await app.bus.operations.redrive((await app.bus.operations.deadLetters())[0]!.id);
+  await app.pass(10_000);
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});

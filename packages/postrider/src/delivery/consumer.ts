@@ -7,6 +7,7 @@ import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription
 import { Aside } from "./aside.ts";
 import { HeldSource } from "./held-source.ts";
 import { LaneState, placeOf } from "./lane-state.ts";
+import type { Parking } from "./parking.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StartLedger } from "./starts.ts";
 import type { WorkFloor } from "./work-floor.ts";
@@ -23,6 +24,7 @@ export interface ConsumerOptions {
   readonly starts: StartLedger | undefined;
   readonly floor: WorkFloor;
   readonly aside: Aside;
+  readonly parking: Parking;
 }
 
 /**
@@ -54,7 +56,7 @@ export class Consumer implements Sink {
       });
     options.floor.onHeld = (dueAt) => this.#heldSource?.wake(dueAt);
     options.floor.onEnded = (work) => this.#ended(work);
-    options.floor.pauseLane = (lane, isPaused) => (isPaused ? this.#consumption?.pause(lane) : this.#consumption?.resume(lane));
+    options.parking.pauseLane = (lane, isPaused) => (isPaused ? this.#consumption?.pause(lane) : this.#consumption?.resume(lane));
   }
 
   get destination(): string {

@@ -11,6 +11,7 @@ import { OutageMode } from "./outage.ts";
 import { DEFAULT_RETRY } from "./policy.ts";
 import { colocatedOf } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
+import { Parking } from "./parking.ts";
 import { Settlement } from "./settlement.ts";
 import { StartLedger } from "./starts.ts";
 import { WorkFloor } from "./work-floor.ts";
@@ -159,12 +160,13 @@ function consumerOf(
     colocated,
     onHeld: (dueAt) => place.wake(dueAt),
   });
+  const parking = new Parking({ runtime, settlement, maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey });
   const floor = new WorkFloor({
     runtime,
     settlement,
     dispatcher,
     starts,
-    maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey,
+    parking,
     attempt: {
       runtime,
       settlement,
@@ -192,7 +194,7 @@ function consumerOf(
     decoder: decode,
     starts,
     floor,
-    aside: new Aside(runtime, settlement),
+    aside: new Aside(runtime, settlement), parking,
   });
   return { consumer, floor };
 }

@@ -1,6 +1,5 @@
 import { deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
-import type { Lane } from "../ports/transport.ts";
 import { attempt, mayComeAgain } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -8,6 +7,7 @@ import { KeyGate } from "./key-gate.ts";
 import type { LaneState } from "./lane-state.ts";
 import { failureOf } from "./policy.ts";
 import type { Failure } from "./policy.ts";
+import type { Parking } from "./parking.ts";
 import type { Runtime } from "./runtime.ts";
 import { isLeaseLost } from "./settlement.ts";
 import type { Settlement } from "./settlement.ts";
@@ -23,7 +23,7 @@ export interface WorkFloorOptions {
   readonly dispatcher: Dispatcher<Work>;
   readonly starts: StartLedger | undefined;
   readonly attempt: Omit<AttemptOptions, "onHandlerDone">;
-  readonly maxParkedPerKey: number;
+  readonly parking: Parking;
 }
 
 /** Where the work of one consumer is done: one message of a key at a time, as many keys as the service allows. */
@@ -32,8 +32,6 @@ export class WorkFloor implements Runner {
   onHeld: (dueAt: number) => void = () => undefined;
   /** Set by the consumer: a work has ended. */
   onEnded: (work: Work) => void = () => undefined;
-  /** Set by the consumer: stops or resumes the hand-over of a lane. */
-  pauseLane: (lane: Lane, isPaused: boolean) => void = () => undefined;
   readonly #options: WorkFloorOptions;
   readonly #attempt: AttemptOptions;
   readonly #gate = new KeyGate<Work>();
@@ -107,7 +105,7 @@ export class WorkFloor implements Runner {
   async #runAndSettle(work: Work, startedAt: number): Promise<void> {
     const { starts } = this.#options;
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison") return this.#buryPoison(work, starts);
-    if (this.#mustPark(work) && (await this.#park(work))) return;
+    if (await this.#options.parking.park(work)) return;
     if (mayComeAgain(this.#attempt, work)) await this.#waitForTwin(work);
     const outcome = await attempt(this.#attempt, work);
     await this.#settle(work, outcome, this.#options.runtime.clock.monotonicMs() - startedAt);
@@ -179,37 +177,6 @@ export class WorkFloor implements Runner {
     this.#count(work, "dead", 0);
   }
 
-  #mustPark(work: Work): boolean {
-    const { key, held, ready, lane } = work;
-    return key !== undefined && held === undefined && ready.definition.contract.ordered && lane.blocked.has(key);
-  }
-
-  /** Whether it was parked; false means that its key is free after all. */
-  async #park(work: Work): Promise<boolean> {
-    const { settlement, maxParkedPerKey, runtime } = this.#options;
-    const { lane } = work;
-    const parked = await settlement.parkedCount(work.key!);
-    if (parked >= maxParkedPerKey) {
-      this.#pause(lane, work.key!, parked);
-      await work.delivery!.giveBack();
-      return true;
-    }
-    if (!(await settlement.park(work))) return false;
-    runtime.telemetry.settled(runtime.service, work.ready.definition.contract.name, "parked", 0);
-    return true;
-  }
-
-  #pause(lane: LaneState<Work>, key: string, parked: number): void {
-    const { runtime } = this.#options;
-    if (lane.isPaused) return;
-    lane.isPaused = true;
-    this.pauseLane(lane.lane, true);
-    const { destination, number } = lane.lane;
-    const error = fail("PR_LANE_PAUSED", { destination, lane: number, parked, key });
-    runtime.logger.error({ code: error.code, service: runtime.service }, error.message);
-    runtime.alert({ kind: "lanePaused", service: runtime.service, code: error.code, text: error.message });
-  }
-
   /** Its own process is stopping, or its lane is gone: no failure. What is still ours goes back. */
   async #interrupted(work: Work): Promise<void> {
     const { runtime } = this.#options;
@@ -235,7 +202,7 @@ export class WorkFloor implements Runner {
     if (work.isProbe) this.#options.dispatcher.probeEnded();
     this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
     if (work.isSuspect) this.#options.starts?.survived(work);
-    if (work.unblocksKey) this.#unblock(work);
+    if (work.unblocksKey) this.#options.parking.unblock(work);
     work.lane.open.delete(work);
     if (this.#twins.get(work.ready.inboxId) === work) this.#twins.delete(work.ready.inboxId);
     work.end();
@@ -243,14 +210,6 @@ export class WorkFloor implements Runner {
     const next = this.#gate.leave(work);
     if (next !== undefined) this.#options.dispatcher.add(next);
     this.#freePlace(work);
-  }
-
-  #unblock(work: Work): void {
-    const { lane } = work;
-    lane.blocked.delete(work.key!);
-    if (!lane.isPaused) return;
-    lane.isPaused = false;
-    this.pauseLane(lane.lane, false);
   }
 
   /** The handler is done; what is left is the commit, which needs no place. */

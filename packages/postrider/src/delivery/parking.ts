@@ -1,0 +1,60 @@
+import { fail } from "../base/errors.ts";
+import type { Lane } from "../ports/transport.ts";
+import type { LaneState } from "./lane-state.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Settlement } from "./settlement.ts";
+import type { Work } from "./work.ts";
+
+/** What parking stands on. */
+export interface ParkingOptions {
+  readonly runtime: Runtime;
+  readonly settlement: Settlement;
+  readonly maxParkedPerKey: number;
+}
+
+/** Holds back messages of ordered contracts behind a failed one of their key. Bounded: a lane whose key has too many pauses, and goes on once the key is free. */
+export class Parking {
+  /** Set by the consumer: stops or resumes the hand-over of a lane. */
+  pauseLane: (lane: Lane, isPaused: boolean) => void = () => undefined;
+  readonly #options: ParkingOptions;
+
+  constructor(options: ParkingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a message was held back; false means that it may run. */
+  async park(work: Work): Promise<boolean> {
+    const { settlement, maxParkedPerKey, runtime } = this.#options;
+    const { key, held, ready, lane } = work;
+    if (key === undefined || held !== undefined || !ready.definition.contract.ordered || !lane.blocked.has(key)) return false;
+    const parked = await settlement.parkedCount(key);
+    if (parked >= maxParkedPerKey) {
+      this.#pause(lane, key, parked);
+      await work.delivery!.giveBack();
+      return true;
+    }
+    if (!(await settlement.park(work))) return false;
+    runtime.telemetry.settled(runtime.service, ready.definition.contract.name, "parked", 0);
+    return true;
+  }
+
+  /** Nothing blocks the key of a work any more. */
+  unblock(work: Work): void {
+    const { lane } = work;
+    lane.blocked.delete(work.key!);
+    if (!lane.isPaused) return;
+    lane.isPaused = false;
+    this.pauseLane(lane.lane, false);
+  }
+
+  #pause(lane: LaneState<Work>, key: string, parked: number): void {
+    const { runtime } = this.#options;
+    if (lane.isPaused) return;
+    lane.isPaused = true;
+    this.pauseLane(lane.lane, true);
+    const { destination, number } = lane.lane;
+    const error = fail("PR_LANE_PAUSED", { destination, lane: number, parked, key });
+    runtime.logger.error({ code: error.code, service: runtime.service }, error.message);
+    runtime.alert({ kind: "lanePaused", service: runtime.service, code: error.code, text: error.message });
+  }
+}
