@@ -1,0 +1,28 @@
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import type { CheckpointAnswer, CheckpointOrder } from "./checkpoint.ts";
+
+// Waits for the lock that the writers leave between their turns. It is this thread that waits, nobody else.
+const LOCK_WAIT_MS = 2000;
+
+const db = new DatabaseSync(workerData as string, { timeout: LOCK_WAIT_MS });
+// Syncs what it moves: the log before, the database after. Nothing is lost when the log is started afresh.
+db.exec("pragma synchronous = normal; pragma wal_autocheckpoint = 0");
+
+parentPort!.on("message", (order: CheckpointOrder) => {
+  if (order === "end") {
+    db.close();
+    parentPort!.close();
+    return;
+  }
+  parentPort!.postMessage(checkpoint(order));
+});
+
+function checkpoint(mode: "passive" | "truncate" | "restart"): CheckpointAnswer {
+  try {
+    const row = db.prepare(`pragma wal_checkpoint(${mode})`).get() as { busy: number; log: number; checkpointed: number };
+    return { logFrames: row.log, movedFrames: row.checkpointed, isComplete: row.busy === 0 && row.log === row.checkpointed };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,95 @@
+import { DatabaseSync } from "node:sqlite";
+import type { SQLInputValue, StatementSync } from "node:sqlite";
+import { fail } from "../../base/errors.ts";
+import type { SqlValue } from "../../ports/sql.ts";
+
+/** A row as arrays give it, or as objects do. */
+export type Column = null | number | bigint | string | Uint8Array;
+
+const MAX_STATEMENTS = 300; // enough for all of ours and a large app's; each holds a few KiB
+
+// Measured with 1 KiB bodies (docs/adr/0010-sqlite-layout.md): 4 KiB pages hold two of our rows and cost half as much again per row.
+const PAGE_BYTES = 8192;
+
+const CACHE_KIB = 16_384;
+
+/** A connection with its prepared statements, the least used of which are forgotten. */
+export class Connection {
+  readonly db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.db = db;
+  }
+
+  /** A statement whose rows are objects. */
+  prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) {
+      // Moved to the end, so that the first is the one that was not used for longest.
+      this.#statements.delete(sql);
+      this.#statements.set(sql, known);
+      return known;
+    }
+    const made = this.db.prepare(sql);
+    this.#statements.set(sql, made);
+    if (this.#statements.size > MAX_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
+    return made;
+  }
+
+  run(sql: string, ...parameters: readonly SQLInputValue[]): number {
+    return Number(this.prepare(sql).run(...parameters).changes);
+  }
+
+  get<Row>(sql: string, ...parameters: readonly SQLInputValue[]): Row | undefined {
+    return this.prepare(sql).get(...parameters) as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...parameters: readonly SQLInputValue[]): Row[] {
+    return this.prepare(sql).all(...parameters) as Row[];
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.db.isOpen) this.db.close();
+  }
+}
+
+/** The one connection that writes. It never waits for a lock: whoever is refused asks again later. */
+export function openWriter(file: string): Connection {
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    db.exec(`pragma page_size = ${PAGE_BYTES}`); // only a new file takes it
+    db.exec(`pragma cache_size = -${CACHE_KIB}; pragma temp_store = memory; pragma wal_autocheckpoint = 0`);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return new Connection(db);
+}
+
+/** Turns on the write-ahead log. Apart, because it needs the file for itself the first time. */
+export function useWal(connection: Connection): void {
+  connection.db.exec("pragma journal_mode = wal; pragma synchronous = normal");
+}
+
+/** A connection that sees what is committed, and nothing else. */
+export function openReader(file: string): Connection {
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 0 });
+  db.exec(`pragma cache_size = -${CACHE_KIB / 4}; pragma temp_store = memory`);
+  return new Connection(db);
+}
+
+const NOT_FOR_USERS = /^\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum)\b/i;
+
+/** A user's own statement. @throws PR_FEATURE_REFUSED for one that would end or evade the transaction */
+export function prepareForUser(connection: Connection, sql: string): StatementSync {
+  const verb = NOT_FOR_USERS.exec(sql)?.[1];
+  if (verb !== undefined) throw fail("PR_FEATURE_REFUSED", { feature: `"${verb}" as a statement`, adapter: "sqlite", reason: "the transaction is Postrider's to begin and to end" });
+  return connection.prepare(sql);
+}
+
+/** Parameters as SQLite binds them: booleans are 0 and 1. */
+export function bindable(parameters: readonly SqlValue[]): SQLInputValue[] {
+  return parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
+}

@@ -1,0 +1,163 @@
+import { laneOf } from "../../base/ids.ts";
+import { bodyBytes } from "../../envelope/envelope.ts";
+import type { Destination, Outgoing } from "../../ports/transport.ts";
+import type { Connection } from "./connection.ts";
+import { logTable } from "./schema.ts";
+import { Tail } from "./tail.ts";
+import type { StoredMessage } from "./tail.ts";
+import type { Participant, Turn } from "./turn.ts";
+import { headersToColumn, headToColumn, headerBytes, keepable } from "./wire-row.ts";
+import type { Writer } from "./writer.ts";
+
+/** Who wants to know of new rows. */
+export interface LogReader {
+  wake(): void;
+}
+
+/** What a log stands on. */
+export interface LogOptions {
+  readonly id: number;
+  readonly destination: Destination;
+  readonly connection: Connection;
+  readonly reader: Connection;
+  readonly writer: Writer;
+}
+
+/** Where one of the two tables ends. */
+interface TableEnd {
+  position: number;
+  ordinal: number;
+  totalBytes: number;
+}
+
+/**
+ * The messages of one destination: a table in the order of commits, and a second one for high priority with the same sequence of positions.
+ *
+ * There is one writer, so positions become visible in their order, and a cursor never passes one that is still to come.
+ */
+export class Log implements Participant {
+  readonly id: number;
+  readonly destination: Destination;
+  readonly normal: Tail = new Tail();
+  readonly high: Tail = new Tail();
+  readonly #options: LogOptions;
+  readonly #readers = new Set<LogReader>();
+  readonly #inserts: readonly [string, string];
+  #ends: readonly [TableEnd, TableEnd] = [noRows(), noRows()];
+  #last = 0;
+  #lastVersion = 0;
+  #committedEnd = 0;
+  #committedVersion = 0;
+  /** Whether this turn has written rows that no reader asked for, so that the tail has a hole. */
+  #hasHole = false;
+  #pending: readonly [StoredMessage[], StoredMessage[]] = [[], []];
+
+  constructor(options: LogOptions) {
+    this.id = options.id;
+    this.destination = options.destination;
+    this.#options = options;
+    const insertInto = (isHigh: boolean): string => `insert into ${logTable(options.id, isHigh)} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    this.#inserts = [insertInto(false), insertInto(true)];
+  }
+
+  addReader(reader: LogReader): void {
+    this.#readers.add(reader);
+  }
+
+  removeReader(reader: LogReader): void {
+    this.#readers.delete(reader);
+  }
+
+  wakeReaders(): void {
+    for (const reader of this.#readers) reader.wake();
+  }
+
+  /** Writes a message, inside a turn. */
+  append(turn: Turn, message: Outgoing, nowMs: number): void {
+    if (this.#lastVersion !== this.#options.writer.version) this.#reload();
+    const { envelope, headers, body } = message;
+    const at = envelope.priority === "high" ? 1 : 0;
+    const bytes = bodyBytes(body) + headerBytes(headers);
+    const lane = laneOf(envelope.partitionkey ?? envelope.id, this.destination.lanes);
+    const position = this.#last + 1;
+    const end = this.#ends[at];
+    this.#options.connection
+      .prepare(this.#inserts[at])
+      .run(position, lane, envelope.type, bytes, nowMs, end.ordinal + 1, end.totalBytes + bytes, message.mayRepeat ? 1 : 0, headToColumn(envelope), headersToColumn(headers), body);
+    this.#last = position;
+    end.position = position;
+    end.ordinal++;
+    end.totalBytes += bytes;
+    turn.touch(this);
+    if (this.#readers.size === 0) this.#hasHole = true;
+    else this.#pending[at].push({ position, lane, type: envelope.type, bytes, storedAt: nowMs, mayRepeat: message.mayRepeat, envelope, headers: keptHeaders(message), body: keepable(body) });
+  }
+
+  /** The last position that is certainly committed, whoever wrote it. */
+  end(): number {
+    const { writer, reader } = this.#options;
+    if (this.#committedVersion !== writer.version) {
+      const [normal, high] = this.#readEnds(reader);
+      this.#committedEnd = Math.max(this.#committedEnd, normal.position, high.position);
+      this.#committedVersion = writer.version;
+    }
+    return this.#committedEnd;
+  }
+
+  committed(): void {
+    this.#committedEnd = Math.max(this.#committedEnd, this.#last);
+    const [normal, high] = this.#pending;
+    if (this.#hasHole) {
+      this.#restartTails(this.#last);
+    } else {
+      this.normal.extend(normal, this.#last);
+      this.high.extend(high, this.#last);
+    }
+    this.#forgetTurn();
+    this.wakeReaders();
+  }
+
+  rolledBack(): void {
+    this.#forgetTurn();
+    this.#lastVersion = 0;
+  }
+
+  #forgetTurn(): void {
+    this.#hasHole = false;
+    if (this.#pending[0].length > 0 || this.#pending[1].length > 0) this.#pending = [[], []];
+  }
+
+  #restartTails(end: number): void {
+    this.normal.restart(end);
+    this.high.restart(end);
+  }
+
+  /** Others may have written, or our own turn came to nothing: goes by what is there, under the write lock. */
+  #reload(): void {
+    const { connection, writer } = this.#options;
+    this.#ends = this.#readEnds(connection);
+    const last = Math.max(this.#ends[0].position, this.#ends[1].position);
+    if (last !== this.#last || this.#lastVersion === 0) this.#restartTails(last);
+    this.#last = last;
+    this.#lastVersion = writer.version;
+  }
+
+  #readEnds(connection: Connection): readonly [TableEnd, TableEnd] {
+    const endOf = (isHigh: boolean): TableEnd =>
+      connection.get<TableEnd>(`select position, ordinal, total_bytes as totalBytes from ${logTable(this.id, isHigh)} order by position desc limit 1`) ?? noRows();
+    return [endOf(false), endOf(true)];
+  }
+}
+
+function noRows(): TableEnd {
+  return { position: 0, ordinal: 0, totalBytes: 0 };
+}
+
+function keptHeaders(message: Outgoing): Outgoing["headers"] {
+  const { headers } = message;
+  const names = Object.keys(headers);
+  if (names.length === 0) return headers;
+  const kept = Object.create(null) as Record<string, string | Uint8Array>;
+  for (const name of names) kept[name] = keepable(headers[name]!);
+  return kept;
+}

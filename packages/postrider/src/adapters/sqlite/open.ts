@@ -1,0 +1,110 @@
+import type { PostriderError } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Ids } from "../../base/ids.ts";
+import type { Random } from "../../base/random.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { openReader, openWriter, useWal } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { LaneKeeper } from "./lane-keeper.ts";
+import { Logs } from "./logs.ts";
+import type { FileParts } from "./parts.ts";
+import { Replies } from "./replies.ts";
+import { migrate } from "./schema.ts";
+import { Trimmer } from "./trim.ts";
+import type { LogRetention } from "./trim.ts";
+import type { Turn } from "./turn.ts";
+import { isBusy, wrapVendorError } from "./vendor-error.ts";
+import { WalSync } from "./wal-sync.ts";
+import { Writer } from "./writer.ts";
+
+/** What a file's parts are made with. */
+export interface OpenOptions {
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly unsafeNoSync: boolean;
+  readonly leaseMs: number;
+  readonly walLimitBytes: number;
+  readonly retention: LogRetention;
+}
+
+/** Who hears of what happens in a file by itself. */
+export interface OpenListeners {
+  /** Nothing can be written any more. */
+  readonly onFatal: (error: PostriderError) => void;
+  /** Something failed that is tried again. */
+  readonly onError: (error: PostriderError) => void;
+  /** Another process has written. */
+  readonly onForeignChange: () => void;
+}
+
+// Another process may be making the file at the same moment.
+const BUSY_RETRY_MS = 5;
+const BUSY_GIVE_UP_MS = 10_000;
+
+/** Opens a file and puts its parts together. @throws PR_STORE_CORRUPT, PR_STORE_VERSION, PR_STORE_FULL, PR_STORE_FAILED */
+export async function openParts(options: OpenOptions, listeners: OpenListeners): Promise<FileParts> {
+  const opened: Connection[] = [];
+  try {
+    const connection = openWriter(options.file);
+    opened.push(connection);
+    await whileBusy(options, () => useWal(connection));
+    await whileBusy(options, () => migrate(connection, options.file));
+    const reader = openReader(options.file);
+    opened.push(reader);
+    const sync = options.unsafeNoSync ? undefined : new WalSync(options.file, listeners.onFatal);
+    await sync?.open();
+    return assemble(options, listeners, { connection, reader, sync });
+  } catch (error) {
+    for (const connection of opened) connection.close();
+    throw wrapVendorError(error, options.file, "the opening");
+  }
+}
+
+interface Opened {
+  readonly connection: Connection;
+  readonly reader: Connection;
+  readonly sync: WalSync | undefined;
+}
+
+function assemble(options: OpenOptions, listeners: OpenListeners, { connection, reader, sync }: Opened): FileParts {
+  const { file, clock, random, leaseMs } = options;
+  const pageBytes = connection.get<{ page_size: number }>("pragma page_size")!.page_size;
+  const checkpointer = new Checkpointer({ file, pageBytes, limitBytes: options.walLimitBytes, onError: listeners.onError });
+  const writer: Writer = new Writer({
+    connection,
+    file,
+    clock,
+    random,
+    onCommit: (turn) => settle(turn, sync, checkpointer),
+    hasRivals: () => keeper.hasRivals,
+    onForeignChange: listeners.onForeignChange,
+    isHeldUp: () => checkpointer.isBehind,
+  });
+  const keeper: LaneKeeper = new LaneKeeper({ connection, writer, clock, leaseMs, instance: options.ids.next(), onError: listeners.onError });
+  const replies = new Replies({ connection, reader, writer, sync, clock });
+  const logs = new Logs({ connection, reader, writer, clock, replies });
+  const trimmer = new Trimmer({ connection, reader, writer, clock, retention: options.retention, logs: () => logs.open });
+  keeper.renewSoon();
+  return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer };
+}
+
+function settle(turn: Turn, sync: WalSync | undefined, checkpointer: Checkpointer): void {
+  checkpointer.note();
+  if (sync === undefined || turn.isVolatile) turn.durable();
+  else sync.add(turn);
+}
+
+/** Tries until the lock is free, without holding the loop. */
+async function whileBusy({ clock, random }: OpenOptions, step: () => void): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  for (;;) {
+    try {
+      return step();
+    } catch (error) {
+      if (!isBusy(error) || clock.monotonicMs() - startedMs > BUSY_GIVE_UP_MS) throw error;
+    }
+    await clock.sleep(BUSY_RETRY_MS * (1 + random.next()));
+  }
+}

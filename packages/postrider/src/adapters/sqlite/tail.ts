@@ -1,0 +1,90 @@
+import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
+
+/** A message of a log. */
+export interface StoredMessage {
+  readonly position: number;
+  readonly lane: number;
+  readonly type: string;
+  /** Bytes of body and headers. */
+  readonly bytes: number;
+  /** In milliseconds since the epoch. */
+  readonly storedAt: number;
+  readonly mayRepeat: boolean;
+  readonly envelope: Envelope | undefined;
+  readonly headers: Headers;
+  readonly body: WireBody;
+}
+
+const MAX_MESSAGES = 4096;
+const MAX_BYTES = 2 * 1024 * 1024;
+const COMPACT_AFTER = 1024;
+
+/**
+ * The newest messages of a log, as this process wrote them, so that readers in the same process need not read them back.
+ *
+ * Holds every row of (`base`, `end`]; rows beyond `end` may exist, written by others.
+ */
+export class Tail {
+  base = 0;
+  end = 0;
+  #messages: StoredMessage[] = [];
+  #first = 0;
+  #bytes = 0;
+
+  /** Takes committed messages, the next ones of the log; `end` is the last position that the commit gave out. */
+  extend(messages: readonly StoredMessage[], end: number): void {
+    for (const message of messages) {
+      this.#messages.push(message);
+      this.#bytes += message.bytes;
+    }
+    this.end = end;
+    while (this.#messages.length - this.#first > MAX_MESSAGES || this.#bytes > MAX_BYTES) this.#dropFirst();
+    if (this.#first > COMPACT_AFTER) {
+      this.#messages = this.#messages.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** Forgets everything; the log goes on after `end`. */
+  restart(end: number): void {
+    this.#messages = [];
+    this.#first = 0;
+    this.#bytes = 0;
+    this.base = end;
+    this.end = end;
+  }
+
+  /** Whether what follows `position` is here. */
+  covers(position: number): boolean {
+    return position >= this.base && position < this.end;
+  }
+
+  /** Hands the messages after `position` to `take` until it refuses one. Returns the last position that is dealt with. */
+  walk(position: number, upTo: number, take: (message: StoredMessage) => boolean): number {
+    const messages = this.#messages;
+    for (let at = this.#after(position); at < messages.length; at++) {
+      const message = messages[at]!;
+      if (message.position > upTo) break;
+      if (!take(message)) return message.position - 1;
+    }
+    return Math.min(upTo, this.end);
+  }
+
+  #after(position: number): number {
+    let low = this.#first;
+    let high = this.#messages.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#messages[middle]!.position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #dropFirst(): void {
+    const dropped = this.#messages[this.#first]!;
+    this.#messages[this.#first++] = undefined as unknown as StoredMessage; // let go of the body now, not at the next compaction
+    this.#bytes -= dropped.bytes;
+    this.base = dropped.position;
+  }
+}

@@ -1,0 +1,211 @@
+import type { Clock, Timer } from "../../base/clock.ts";
+import { isPromise } from "../../base/deferred.ts";
+import type { PostriderError } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { Connection } from "./connection.ts";
+import { Turn } from "./turn.ts";
+import type { Job } from "./turn.ts";
+import { isBusy, wrapVendorError } from "./vendor-error.ts";
+
+/** What a writer stands on. */
+export interface WriterOptions {
+  readonly connection: Connection;
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Takes each committed turn, and says `durable` to it when it is. */
+  readonly onCommit: (turn: Turn) => void;
+  /** Whether others write to the file, so that they are let in between two turns. */
+  readonly hasRivals: () => boolean;
+  /** Others have written since our last turn. */
+  readonly onForeignChange: () => void;
+  /** Whether turns must wait until the log has been checkpointed. */
+  readonly isHeldUp: () => boolean;
+}
+
+// A turn is short, so that the event loop and other processes get in between. Sources: the loop delay bar of 6 ms; docs/adr/0010-sqlite-layout.md
+const MAX_TURN_MS = 2;
+const MAX_TURN_JOBS = 512;
+
+// A timer's resolution is 1 ms; 1 … 3 ms spreads rivals over the gap that a turn leaves.
+const BUSY_WAIT_MS = 1;
+const BUSY_JITTER_MS = 2;
+
+/**
+ * The only one who writes: runs waiting jobs one after another, many to a transaction.
+ *
+ * States: *idle* (nothing queued), *scheduled* (a turn begins once the loop has had its turn), *running* (the transaction is open, perhaps held by a
+ * job that awaits something), *waiting* (another process has the lock), *stopped* (everything is refused).
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  #queue: Job[] = [];
+  #next = 0;
+  #turn: Turn | undefined;
+  #turnStartedMs = 0;
+  #isScheduled = false;
+  #timer: Timer | undefined;
+  #dataVersion: number | undefined;
+  #version = 1;
+  #stopped: PostriderError | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Changes whenever another connection may have changed something: what was read under another number must be read again. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The turn that is open now. */
+  get turn(): Turn | undefined {
+    return this.#turn;
+  }
+
+  /** For how long one job has kept the transaction open, in milliseconds. */
+  get heldMs(): number {
+    return this.#turn === undefined ? 0 : this.#options.clock.monotonicMs() - this.#turnStartedMs;
+  }
+
+  enqueue(job: Job): void {
+    if (this.#stopped !== undefined) return job.failed(this.#stopped);
+    this.#queue.push(job);
+    this.#schedule();
+  }
+
+  /** Refuses everything from now on, and what waits. */
+  stop(error: PostriderError): void {
+    this.#stopped = error;
+    this.#timer?.cancel();
+    for (const job of this.#queue.splice(0).slice(this.#next)) job.failed(error);
+    this.#next = 0;
+    this.#idle?.();
+  }
+
+  /** Resolves once nothing is queued or running. */
+  async drained(): Promise<void> {
+    if (this.#turn !== undefined || this.#queue.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  /** Looks whether others have written, outside a turn. */
+  poll(): void {
+    if (this.#turn === undefined && this.#stopped === undefined) this.#noticeOthers();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#turn !== undefined) return;
+    this.#isScheduled = true;
+    void this.#options.clock.yield().then(() => this.#begin());
+  }
+
+  #scheduleAfter(delayMs: number): void {
+    this.#isScheduled = true;
+    this.#timer = this.#options.clock.after(delayMs, () => this.#begin(), { keepAlive: true });
+  }
+
+  #begin(): void {
+    this.#isScheduled = false;
+    if (this.#stopped !== undefined || this.#queue.length === 0) return;
+    if (this.#options.isHeldUp()) return this.#scheduleAfter(BUSY_WAIT_MS);
+    try {
+      this.#options.connection.run("begin immediate");
+    } catch (error) {
+      if (isBusy(error)) return this.#scheduleAfter(BUSY_WAIT_MS + this.#options.random.next() * BUSY_JITTER_MS);
+      return this.#refuseQueue(error);
+    }
+    this.#turn = new Turn();
+    this.#turnStartedMs = this.#options.clock.monotonicMs();
+    try {
+      this.#noticeOthers();
+      this.#continue(this.#turn);
+    } catch (error) {
+      this.#abort(this.#turn, error);
+    }
+  }
+
+  #continue(turn: Turn): void {
+    const { clock, connection } = this.#options;
+    while (this.#next < this.#queue.length) {
+      const job = this.#queue[this.#next++]!;
+      if (job.isOver === true) continue;
+      turn.add(job);
+      const held = job.run(turn);
+      if (held !== undefined && isPromise(held)) {
+        held.then(
+          () => this.#resume(turn),
+          (error: unknown) => this.#abort(turn, error),
+        );
+        return;
+      }
+      // A statement that fails for want of space or memory may have ended the transaction.
+      if (!connection.db.isTransaction) throw new Error("the transaction was rolled back by SQLite");
+      if (turn.jobs.length >= MAX_TURN_JOBS || clock.monotonicMs() - this.#turnStartedMs >= MAX_TURN_MS) break;
+    }
+    this.#commit(turn);
+  }
+
+  #resume(turn: Turn): void {
+    try {
+      if (this.#stopped !== undefined) throw this.#stopped;
+      if (!this.#options.connection.db.isTransaction) throw new Error("the transaction was rolled back by SQLite");
+      if (this.#options.clock.monotonicMs() - this.#turnStartedMs >= MAX_TURN_MS) this.#commit(turn);
+      else this.#continue(turn);
+    } catch (error) {
+      this.#abort(turn, error);
+    }
+  }
+
+  #commit(turn: Turn): void {
+    turn.flush();
+    this.#options.connection.run("commit");
+    this.#turn = undefined;
+    turn.committed();
+    this.#options.onCommit(turn);
+    this.#end();
+  }
+
+  #abort(turn: Turn, cause: unknown): void {
+    const { connection, file } = this.#options;
+    const error = wrapVendorError(cause, file, "a transaction");
+    if (connection.db.isOpen && connection.db.isTransaction) connection.run("rollback");
+    this.#turn = undefined;
+    turn.rolledBack(error);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#next === this.#queue.length) {
+      this.#queue = [];
+      this.#next = 0;
+      this.#idle?.();
+      return;
+    }
+    if (this.#next > MAX_TURN_JOBS) {
+      this.#queue = this.#queue.slice(this.#next);
+      this.#next = 0;
+    }
+    // A gap of a timer's length, or rivals that poll for the lock would never meet it free.
+    if (this.#options.hasRivals()) this.#scheduleAfter(BUSY_WAIT_MS);
+    else this.#schedule();
+  }
+
+  #refuseQueue(cause: unknown): void {
+    const error = wrapVendorError(cause, this.#options.file, "the begin of a transaction");
+    const refused = this.#queue.slice(this.#next);
+    this.#queue = [];
+    this.#next = 0;
+    for (const job of refused) job.failed(error);
+    this.#idle?.();
+  }
+
+  #noticeOthers(): void {
+    const { connection, onForeignChange } = this.#options;
+    const dataVersion = connection.get<{ data_version: number }>("pragma data_version")!.data_version;
+    if (dataVersion === this.#dataVersion) return;
+    this.#dataVersion = dataVersion;
+    this.#version++;
+    onForeignChange();
+  }
+}
