@@ -50,5 +50,12 @@ export function storeConformance(options: StoreConformanceOptions): void {
       await environment.close();
     }
   };
-  registerSuite({ title: `store ${options.name}`, tests: TESTS, within, skips: options.skips ?? [], features: options.features, suite: options.suite });
+  registerSuite({
+    title: `store ${options.name}`,
+    tests: TESTS,
+    within,
+    skips: options.skips ?? [],
+    features: options.features,
+    suite: options.suite,
+  });
 }

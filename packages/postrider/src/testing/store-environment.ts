@@ -50,13 +50,23 @@ export class StoreEnvironment {
   }
 
   /** An outgoing message. */
-  outgoing(change: { readonly key?: string; readonly id?: string; readonly body?: Outgoing["body"]; readonly destination?: string } = {}): Outgoing {
+  outgoing(
+    change: { readonly key?: string; readonly id?: string; readonly body?: Outgoing["body"]; readonly destination?: string } = {},
+  ): Outgoing {
     const id = change.id ?? this.id();
     const key = change.key === undefined ? {} : { partitionkey: change.key };
     return {
       destination: change.destination ?? "orders.events",
       mayRepeat: false,
-      envelope: { id, source: "/billing", type: "orders.placed", kind: "event", contractversion: 1, time: "2026-01-01T00:00:00.000Z", ...key },
+      envelope: {
+        id,
+        source: "/billing",
+        type: "orders.placed",
+        kind: "event",
+        contractversion: 1,
+        time: "2026-01-01T00:00:00.000Z",
+        ...key,
+      },
       headers: NO_HEADERS,
       body: change.body ?? JSON.stringify({ id }),
     };

@@ -51,7 +51,14 @@ export function transportConformance(options: TransportConformanceOptions): void
     }
   };
   const tests = [declared(options.features), ...TESTS];
-  registerSuite({ title: `transport ${options.name}`, tests, within, skips: options.skips ?? [], features: options.features, suite: options.suite });
+  registerSuite({
+    title: `transport ${options.name}`,
+    tests,
+    within,
+    skips: options.skips ?? [],
+    features: options.features,
+    suite: options.suite,
+  });
 }
 
 function declared(features: TransportFeatures): TransportTest {

@@ -113,7 +113,13 @@ export class TransportEnvironment {
       ...(options.priority === undefined ? {} : { priority: options.priority }),
       ...options.attributes,
     };
-    return { destination: destination.name, mayRepeat: false, envelope, headers: options.headers ?? NO_HEADERS, body: options.body ?? JSON.stringify({ count }) };
+    return {
+      destination: destination.name,
+      mayRepeat: false,
+      envelope,
+      headers: options.headers ?? NO_HEADERS,
+      body: options.body ?? JSON.stringify({ count }),
+    };
   }
 
   /** That many messages. */
@@ -124,7 +130,10 @@ export class TransportEnvironment {
   /** Sends, and fails unless every message was taken. */
   async send(transport: Transport, messages: readonly Outgoing[]): Promise<void> {
     const outcomes = await transport.send(messages, { deadlineMs: 10_000 });
-    assert.deepEqual([...outcomes], Array.from(messages, () => undefined));
+    assert.deepEqual(
+      [...outcomes],
+      Array.from(messages, () => undefined),
+    );
   }
 
   /** Starts to read. */
@@ -169,5 +178,5 @@ export class TransportEnvironment {
 
 /** Settles deliveries and waits for it. */
 export async function ackAll(deliveries: readonly Delivery[]): Promise<void> {
-  await Promise.all(deliveries.map((delivery) => delivery.ack()));
+  await Promise.all(deliveries.map(async (delivery) => delivery.ack()));
 }

@@ -9,7 +9,12 @@ export interface Waiting {
 }
 
 /** Waits until `condition` holds; fails after `limitMs` of the adapter's time (default 15 s). */
-export async function until(waiting: Waiting, condition: () => boolean | Promise<boolean>, what: string, limitMs: number = 15_000): Promise<void> {
+export async function until(
+  waiting: Waiting,
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs: number = 15_000,
+): Promise<void> {
   for (let waitedMs = 0; !(await condition()); waitedMs += STEP_MS) {
     if (waitedMs >= limitMs) assert.fail(`waited ${limitMs} ms in vain until ${what}`);
     await waiting.pass(STEP_MS);

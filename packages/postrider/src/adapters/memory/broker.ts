@@ -55,7 +55,8 @@ export class MemoryBroker implements Participant {
       if (this.#destinations.get(destination.name)?.groups.has(service) === true) continue;
       changes.push({ action: "create", thing: `subscription of ${service} to ${destination.name}`, detail: "is not there" });
     }
-    for (const name of this.#destinations.keys()) if (!wanted.has(name)) changes.push({ action: "extra", thing: `destination ${name}`, detail: "is not in the topology" });
+    for (const name of this.#destinations.keys())
+      if (!wanted.has(name)) changes.push({ action: "extra", thing: `destination ${name}`, detail: "is not in the topology" });
     return changes;
   }
 
@@ -67,7 +68,8 @@ export class MemoryBroker implements Participant {
     });
     if (drift.length > 0) throw fail("PR_TOPOLOGY_DRIFT", { transport: "memory", changes: drift.join("; ") });
     for (const destination of topology.destinations) {
-      if (!this.#destinations.has(destination.name)) this.#destinations.set(destination.name, new MemoryDestination(destination, this.#options.keepMessages));
+      if (!this.#destinations.has(destination.name))
+        this.#destinations.set(destination.name, new MemoryDestination(destination, this.#options.keepMessages));
     }
     for (const subscription of topology.subscriptions) this.group(subscription);
   }

@@ -17,7 +17,12 @@ function isAside(list: string): boolean {
   return list === "expired" || list === "unhandled";
 }
 
-function sweep<Key, Row extends object>(unit: MemoryUnit, table: MemoryTable<Key, Row>, room: number, isOld: (row: Row) => boolean): number {
+function sweep<Key, Row extends object>(
+  unit: MemoryUnit,
+  table: MemoryTable<Key, Row>,
+  room: number,
+  isOld: (row: Row) => boolean,
+): number {
   let gone = 0;
   for (const [key, row] of table.entries()) {
     if (gone >= room) break;

@@ -9,7 +9,7 @@ async function create(): Promise<TransportFixture> {
   const clock = new VirtualClock();
   const world = memoryWorld({ clock, maxBodyBytes: 2 * 1024 * 1024 });
   return {
-    connect: () => ({ transport: world.transport(), store: world.store }),
+    connect: () => ({ transport: world.transport(), store: (service) => world.store(service) }),
     pass: (ms) => clock.advance(ms),
     crash: async () => world.crash(),
     plant: async (destination, message) => world.plant(destination, message),
@@ -20,7 +20,17 @@ async function create(): Promise<TransportFixture> {
 transportConformance({
   name: "memory",
   create,
-  features: { lanes: "owned", positions: true, priority: "native", replay: true, history: true, colocated: true, bodyLimit: true, crash: true, foreign: true },
+  features: {
+    lanes: "owned",
+    positions: true,
+    priority: "native",
+    replay: true,
+    history: true,
+    colocated: true,
+    bodyLimit: true,
+    crash: true,
+    foreign: true,
+  },
   suite: { describe, test },
 });
 

@@ -45,7 +45,8 @@ export class Group {
   /** Gives all its lanes up and takes part no longer. Resolves once they are released. */
   async leave(holder: LaneHolder): Promise<void> {
     this.#holders = this.#holders.filter((other) => other !== holder);
-    await Promise.all(this.slots.map((slot) => (slot.holder === holder ? this.#revoke(slot, "closing") : undefined)));
+    const own = this.slots.filter((slot) => slot.holder === holder);
+    await Promise.all(own.map((slot) => this.#revoke(slot, "closing")));
     this.#rebalance();
   }
 

@@ -93,7 +93,13 @@ export function memoryHeldReader(access: StoreAccess): HeldReader {
       for (const row of access.tables.held.rows()) next = Math.min(next, freeAt(row));
       return next === Infinity ? undefined : next;
     },
-    list: (page) => access.direct((tables) => pageOf(entries(tables).filter(({ purpose }) => page.purpose === undefined || page.purpose === purpose), page)),
+    list: (page) =>
+      access.direct((tables) =>
+        pageOf(
+          entries(tables).filter(({ purpose }) => page.purpose === undefined || page.purpose === purpose),
+          page,
+        ),
+      ),
     get: (id) => access.direct((tables) => tables.held.get(id)?.entry),
     count: () =>
       access.direct((tables) => {

@@ -57,7 +57,11 @@ export function memoryProgress(access: StoreAccess): ProgressBoard {
   };
 }
 
-function acquire(tables: MemoryTables, nowMs: number, wanted: { readonly name: string; readonly owner: string; readonly leaseMs: number }): Lease | undefined {
+function acquire(
+  tables: MemoryTables,
+  nowMs: number,
+  wanted: { readonly name: string; readonly owner: string; readonly leaseMs: number },
+): Lease | undefined {
   const { name, owner, leaseMs } = wanted;
   const known = tables.leases.get(name);
   const isHeld = known !== undefined && known.until > nowMs;

@@ -52,6 +52,12 @@ export function memoryScheduleReader(access: StoreAccess): ScheduleReader {
       for (const { entry } of access.tables.schedule.rows()) if (next === undefined || entry.dueAt < next) next = entry.dueAt;
       return next;
     },
-    list: (page) => access.direct((tables) => pageOf([...tables.schedule.rows()].map(({ entry }) => entry), page)),
+    list: (page) =>
+      access.direct((tables) =>
+        pageOf(
+          [...tables.schedule.rows()].map(({ entry }) => entry),
+          page,
+        ),
+      ),
   };
 }

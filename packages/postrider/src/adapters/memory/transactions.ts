@@ -134,11 +134,10 @@ export class Transactions {
     return this.#turns.settle(result);
   }
 
-  #failed(unit: MemoryUnit, error: unknown): Promise<never> {
+  async #failed(unit: MemoryUnit, error: unknown): Promise<never> {
     unit.rollback();
     this.#next(unit);
-    // What `work` threw is handed on as it is, whatever it is.
-    return Promise.reject(error as Error);
+    throw error; // what `work` threw, whatever it is
   }
 
   #next(ended: MemoryUnit): void {
@@ -146,7 +145,7 @@ export class Transactions {
     this.#active = undefined;
     if (this.#isDraining) return; // the loop below goes on by itself: no recursion however many wait
     this.#isDraining = true;
-    for (let at = 0; at < this.#waiting.length && this.#active === undefined; ) {
+    for (let at = 0; at < this.#waiting.length && this.#active === undefined;) {
       const next = this.#waiting[at++]!;
       if (at === this.#waiting.length || at > 256) {
         this.#waiting.splice(0, at);

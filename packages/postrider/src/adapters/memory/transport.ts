@@ -60,7 +60,11 @@ export class MemoryTransport implements Transport {
 
   send(batch: readonly Outgoing[]): Promise<readonly SendOutcome[]> {
     if (this.#isGone()) return Promise.reject(this.#closed("send"));
-    if (batch.length !== 1) return this.#core.turns.settle(batch.map((message) => this.#sendOne(message)), batch.length);
+    if (batch.length !== 1)
+      return this.#core.turns.settle(
+        batch.map((message) => this.#sendOne(message)),
+        batch.length,
+      );
     const outcome = this.#sendOne(batch[0]!);
     return this.#core.turns.settle(outcome === undefined ? SENT : [outcome]);
   }
@@ -150,7 +154,8 @@ class MemoryColocated implements Colocated {
   }
 
   settleIn(transaction: StoreTransaction, delivery: Delivery): void {
-    if (!(delivery instanceof MemoryDelivery)) throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "memory", reason: "the delivery is another transport's" });
+    if (!(delivery instanceof MemoryDelivery))
+      throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "memory", reason: "the delivery is another transport's" });
     delivery.settleIn(ownTransaction(transaction, "settleIn").unit);
   }
 }

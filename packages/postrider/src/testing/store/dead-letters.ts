@@ -10,8 +10,16 @@ export const deadLetterTests: readonly StoreTest[] = [
     async run(env) {
       const store = await env.store();
       const letters = [
-        env.letter({ body: Uint8Array.of(0xff, 0, 0xc0), headers: { text: "값", bytes: Uint8Array.of(0, 255) }, key: "k", isOrdered: true, lane: 3, stack: "at x", redrives: 2 }),
-        env.letter({ body: "{\"a\":\"\u0000\ufeff✓\"}", envelope: undefined, contract: "", messageId: "" }),
+        env.letter({
+          body: Uint8Array.of(0xff, 0, 0xc0),
+          headers: { text: "값", bytes: Uint8Array.of(0, 255) },
+          key: "k",
+          isOrdered: true,
+          lane: 3,
+          stack: "at x",
+          redrives: 2,
+        }),
+        env.letter({ body: '{"a":"\u0000\ufeff✓"}', envelope: undefined, contract: "", messageId: "" }),
         env.letter({ body: "", list: "quarantined", reason: "'; drop table x; --" }),
       ];
       for (const letter of letters) await inOne(store, (tx) => tx.deadLetters.add(letter));
@@ -27,7 +35,9 @@ export const deadLetterTests: readonly StoreTest[] = [
       await inOne(stores[0]!, (tx) => tx.deadLetters.add(letter));
       const removed = await Promise.all(
         Array.from({ length: 20 }, (_, at) =>
-          stores[at % 2]!.transaction(async (tx) => (await tx.deadLetters.get(letter.id)) !== undefined && (await tx.deadLetters.remove(letter.id))),
+          stores[at % 2]!.transaction(
+            async (tx) => (await tx.deadLetters.get(letter.id)) !== undefined && (await tx.deadLetters.remove(letter.id)),
+          ),
         ),
       );
       assert.equal(removed.filter(Boolean).length, 1);
@@ -59,7 +69,11 @@ export const deadLetterTests: readonly StoreTest[] = [
       ];
       for (const [filter, expected] of table) {
         const found = await store.deadLetters.list(filter, { limit: 10 });
-        assert.deepEqual(found.map(({ id }) => id), expected.map((at) => letters[at]!.id), JSON.stringify(filter));
+        assert.deepEqual(
+          found.map(({ id }) => id),
+          expected.map((at) => letters[at]!.id),
+          JSON.stringify(filter),
+        );
         assert.equal(await store.deadLetters.count(filter), expected.length);
       }
     },
@@ -71,12 +85,13 @@ export const deadLetterTests: readonly StoreTest[] = [
       const letters = Array.from({ length: 25 }, (_, at) => env.letter({ at: 1000 + (at % 3) }));
       for (const letter of letters) await inOne(store, (tx) => tx.deadLetters.add(letter));
       const seen: string[] = [];
-      for (let after: string | undefined; ; ) {
+      for (let after: string | undefined; ;) {
         const page = await store.deadLetters.list({}, { limit: 10, ...(after === undefined ? {} : { after }) });
         if (page.length === 0) break;
         seen.push(...page.map(({ id }) => id));
-        after = seen.at(-1)!;
-        await inOne(store, (tx) => tx.deadLetters.remove(after!));
+        const last = seen.at(-1)!;
+        after = last;
+        await inOne(store, (tx) => tx.deadLetters.remove(last));
       }
       assert.deepEqual(seen, letters.map(({ id }) => id).toReversed());
     },
@@ -93,10 +108,13 @@ export const deadLetterTests: readonly StoreTest[] = [
       for (const letter of letters) await inOne(store, (tx) => tx.deadLetters.add(letter));
       const groups = await store.deadLetters.groups({ list: "failed" });
       const { service, contract } = letters[0]!;
-      assert.deepEqual(groups.map((group) => ({ ...group })), [
-        { fingerprint: "often", service, contract, code: "A", reason: "a", count: 3, firstAt: 10, lastAt: 30 },
-        { fingerprint: "rare", service, contract, code: "B", reason: "b", count: 1, firstAt: 50, lastAt: 50 },
-      ]);
+      assert.deepEqual(
+        groups.map((group) => ({ ...group })),
+        [
+          { fingerprint: "often", service, contract, code: "A", reason: "a", count: 3, firstAt: 10, lastAt: 30 },
+          { fingerprint: "rare", service, contract, code: "B", reason: "b", count: 1, firstAt: 50, lastAt: 50 },
+        ],
+      );
     },
   },
 ];

@@ -13,9 +13,22 @@ export const heldTests: readonly StoreTest[] = [
     async run(env) {
       const store = await env.store();
       const nowMs = await store.now();
-      const second = env.held(nowMs - 10, { body: Uint8Array.of(0, 255), key: "k", isOrdered: true, failures: 3, redrives: 2, deadLetterId: "letter", purpose: "redrive" });
+      const second = env.held(nowMs - 10, {
+        body: Uint8Array.of(0, 255),
+        key: "k",
+        isOrdered: true,
+        failures: 3,
+        redrives: 2,
+        deadLetterId: "letter",
+        purpose: "redrive",
+      });
       const first = env.held(nowMs - 20, { envelope: undefined, firstFailedAt: undefined, body: "not\u0000json", headers: { a: "b" } });
-      await inOne(store, (tx) => tx.held.put(second), (tx) => tx.held.put(first), (tx) => tx.held.put(env.held(nowMs + 60_000)));
+      await inOne(
+        store,
+        (tx) => tx.held.put(second),
+        (tx) => tx.held.put(first),
+        (tx) => tx.held.put(env.held(nowMs + 60_000)),
+      );
       const claimed = await claim(store);
       assert.deepEqual(claimed.map(plain), [first, second].map(plain));
       assert.deepEqual(await claim(store), []);
@@ -25,7 +38,12 @@ export const heldTests: readonly StoreTest[] = [
     name: "a claim keeps to its destination, its lanes and its limit",
     async run(env) {
       const store = await env.store();
-      const put = [env.held(1, { lane: 0 }), env.held(2, { lane: 1 }), env.held(3, { lane: 2 }), env.held(4, { lane: 1, destination: "other.events" })];
+      const put = [
+        env.held(1, { lane: 0 }),
+        env.held(2, { lane: 1 }),
+        env.held(3, { lane: 2 }),
+        env.held(4, { lane: 1, destination: "other.events" }),
+      ];
       for (const entry of put) await inOne(store, (tx) => tx.held.put(entry));
       const options = { destination: "orders.events", limit: 10, leaseMs: LEASE_MS };
       assert.deepEqual(idsOf(await store.held.claimDue({ ...options, lanes: [] })), []);
@@ -130,8 +148,14 @@ export const heldTests: readonly StoreTest[] = [
       assert.deepEqual({ ...(await store.held.count()) }, { retry: 2, parked: 1, redrive: 1 });
       const first = await store.held.list({ limit: 3 });
       const second = await store.held.list({ limit: 3, after: first[2]!.id });
-      assert.deepEqual([...first, ...second].map(({ id }) => id), entries.map(({ id }) => id).toReversed());
-      assert.deepEqual((await store.held.list({ limit: 9, purpose: "retry" })).map(({ id }) => id), [entries[3]!.id, entries[0]!.id]);
+      assert.deepEqual(
+        [...first, ...second].map(({ id }) => id),
+        entries.map(({ id }) => id).toReversed(),
+      );
+      assert.deepEqual(
+        (await store.held.list({ limit: 9, purpose: "retry" })).map(({ id }) => id),
+        [entries[3]!.id, entries[0]!.id],
+      );
     },
   },
 ];

@@ -60,7 +60,11 @@ export const orderedTests: readonly StoreTest[] = [
     name: "a parked message is never due until it is released",
     async run(env) {
       const store = await env.store();
-      await inOne(store, (tx) => tx.held.put(parked(env, "k")), (tx) => tx.held.put(parked(env, "k")));
+      await inOne(
+        store,
+        (tx) => tx.held.put(parked(env, "k")),
+        (tx) => tx.held.put(parked(env, "k")),
+      );
       assert.deepEqual(await claim(store), []);
       assert.equal(await store.held.nextDueAt(), undefined);
       assert.equal(await store.transaction(async (tx) => await tx.held.parkedCount(ORDERS, "k")), 2);
@@ -87,7 +91,10 @@ export const orderedTests: readonly StoreTest[] = [
           async (tx) => assert.equal(await tx.held.releaseNext(ORDERS, "k"), round < 4),
         );
       }
-      assert.deepEqual(order, [head, ...behind].map(({ id }) => id));
+      assert.deepEqual(
+        order,
+        [head, ...behind].map(({ id }) => id),
+      );
       assert.equal(await isBlocked(store, "k"), false);
     },
   },
@@ -97,21 +104,32 @@ export const orderedTests: readonly StoreTest[] = [
       const store = await env.store();
       const letter = env.letter({ key: "k", isOrdered: true });
       const waiting = parked(env, "k");
-      await inOne(store, (tx) => tx.deadLetters.add(letter), (tx) => tx.held.put(waiting));
+      await inOne(
+        store,
+        (tx) => tx.deadLetters.add(letter),
+        (tx) => tx.held.put(waiting),
+      );
       assert.equal(await release(store, "k"), false);
       await inOne(
         store,
         (tx) => tx.deadLetters.remove(letter.id),
         async (tx) => assert.equal(await tx.held.releaseNext(ORDERS, "k"), true),
       );
-      assert.deepEqual((await claim(store)).map(({ id }) => id), [waiting.id]);
+      assert.deepEqual(
+        (await claim(store)).map(({ id }) => id),
+        [waiting.id],
+      );
     },
   },
   {
     name: "a release is undone with its transaction, and releases nothing twice",
     async run(env) {
       const store = await env.store();
-      await inOne(store, (tx) => tx.held.put(parked(env, "k")), (tx) => tx.held.put(parked(env, "k")));
+      await inOne(
+        store,
+        (tx) => tx.held.put(parked(env, "k")),
+        (tx) => tx.held.put(parked(env, "k")),
+      );
       await rolledBack(store, (tx) => tx.held.releaseNext(ORDERS, "k"));
       assert.deepEqual(await claim(store), []);
       assert.equal(await release(store, "k"), true);

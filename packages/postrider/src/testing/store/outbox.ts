@@ -19,8 +19,14 @@ export const outboxTests: readonly StoreTest[] = [
       await inOne(store, (tx) => tx.outbox.append(messages.slice(2)));
       assert.equal(await store.outbox.depth(), 3);
       const rows = await claim(store, "relay");
-      assert.deepEqual(rows.map(({ message }) => plain(message)), messages.map(plain));
-      assert.deepEqual(rows.map(({ attempts }) => attempts), [0, 0, 0]);
+      assert.deepEqual(
+        rows.map(({ message }) => plain(message)),
+        messages.map(plain),
+      );
+      assert.deepEqual(
+        rows.map(({ attempts }) => attempts),
+        [0, 0, 0],
+      );
     },
   },
   {
@@ -43,7 +49,10 @@ export const outboxTests: readonly StoreTest[] = [
         await store.outbox.done(rows);
       }
       assert.equal(new Set(seen).size, 6);
-      assert.deepEqual(seen, seen.toSorted((left, right) => left - right));
+      assert.deepEqual(
+        seen,
+        seen.toSorted((left, right) => left - right),
+      );
       assert.equal(await store.outbox.depth(), 0);
     },
   },
@@ -80,11 +89,17 @@ export const outboxTests: readonly StoreTest[] = [
       await store.outbox.giveBack(rows.slice(0, 1), retryAt);
       await store.outbox.giveBack(rows.slice(1), 0);
       const now = await claim(store, "relay");
-      assert.deepEqual(now.map(({ message }) => message.envelope.id), [other.envelope.id]);
+      assert.deepEqual(
+        now.map(({ message }) => message.envelope.id),
+        [other.envelope.id],
+      );
       await store.outbox.done(now);
       await env.fixture.pass(200);
       const later = await claim(store, "relay");
-      assert.deepEqual(later.map(({ message }) => message.envelope.id), [first.envelope.id, second.envelope.id]);
+      assert.deepEqual(
+        later.map(({ message }) => message.envelope.id),
+        [first.envelope.id, second.envelope.id],
+      );
       assert.equal(later[0]!.attempts, 1);
     },
   },
@@ -98,7 +113,10 @@ export const outboxTests: readonly StoreTest[] = [
       assert.deepEqual(await claim(store, "alive"), []);
       await env.fixture.pass(LEASE_MS + 50);
       const fresh = await claim(store, "alive");
-      assert.deepEqual(fresh.map(({ sequence }) => sequence), stale.map(({ sequence }) => sequence));
+      assert.deepEqual(
+        fresh.map(({ sequence }) => sequence),
+        stale.map(({ sequence }) => sequence),
+      );
       await store.outbox.done(stale);
       await store.outbox.giveBack(stale, 0);
       assert.equal(await store.outbox.bury(stale[0]!, env.letter({ list: "unsent" })), false);

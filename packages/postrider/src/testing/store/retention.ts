@@ -31,7 +31,10 @@ export const retentionTests: readonly StoreTest[] = [
       });
       await env.fixture.pass(20);
       const policy = { ...KEEP_ALL, inboxMs: 1, batchRows: 10 };
-      assert.deepEqual([await store.cleanUp(policy), await store.cleanUp(policy), await store.cleanUp(policy), await store.cleanUp(policy)], [10, 10, 5, 0]);
+      assert.deepEqual(
+        [await store.cleanUp(policy), await store.cleanUp(policy), await store.cleanUp(policy), await store.cleanUp(policy)],
+        [10, 10, 5, 0],
+      );
       assert.equal(await store.inbox.count(), 0);
     },
   },

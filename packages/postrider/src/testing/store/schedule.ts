@@ -11,7 +11,12 @@ export const scheduleTests: readonly StoreTest[] = [
       const store = await env.store();
       const nowMs = await store.now();
       const [late, early, future] = [env.scheduled(nowMs - 10), env.scheduled(nowMs - 20), env.scheduled(nowMs + 60_000)];
-      await inOne(store, (tx) => tx.schedule.put(late), (tx) => tx.schedule.put(early), (tx) => tx.schedule.put(future));
+      await inOne(
+        store,
+        (tx) => tx.schedule.put(late),
+        (tx) => tx.schedule.put(early),
+        (tx) => tx.schedule.put(future),
+      );
       assert.equal(await store.schedule.nextDueAt(), early.dueAt);
       assert.deepEqual(idsOf(await take(store)), [early.id, late.id]);
       assert.deepEqual(await take(store), []);
@@ -22,7 +27,11 @@ export const scheduleTests: readonly StoreTest[] = [
     name: "a scheduled message comes back as it was put, with its recurrence",
     async run(env) {
       const store = await env.store();
-      const entry = env.scheduled(5, { id: "nightly", message: env.outgoing({ body: Uint8Array.of(1, 255) }), recurrence: { cron: "0 3 * * *", timezone: "Asia/Seoul" } });
+      const entry = env.scheduled(5, {
+        id: "nightly",
+        message: env.outgoing({ body: Uint8Array.of(1, 255) }),
+        recurrence: { cron: "0 3 * * *", timezone: "Asia/Seoul" },
+      });
       await inOne(store, (tx) => tx.schedule.put(entry));
       const [taken] = await take(store);
       assert.deepEqual(taken!.recurrence, entry.recurrence);
@@ -39,7 +48,10 @@ export const scheduleTests: readonly StoreTest[] = [
       const second = env.scheduled(2, { id: "same" });
       await inOne(store, (tx) => tx.schedule.put(second));
       const taken = await take(store);
-      assert.deepEqual(taken.map(({ dueAt, message }) => [dueAt, message.envelope.id]), [[2, second.message.envelope.id]]);
+      assert.deepEqual(
+        taken.map(({ dueAt, message }) => [dueAt, message.envelope.id]),
+        [[2, second.message.envelope.id]],
+      );
     },
   },
   {
@@ -67,7 +79,9 @@ export const scheduleTests: readonly StoreTest[] = [
     async run(env) {
       const stores = [await env.store(), await env.store()];
       for (let at = 0; at < 30; at++) await inOne(stores[0]!, (tx) => tx.schedule.put(env.scheduled(at)));
-      const taken = await Promise.all(Array.from({ length: 8 }, (_, at) => stores[at % 2]!.transaction(async (tx) => await tx.schedule.takeDue(5))));
+      const taken = await Promise.all(
+        Array.from({ length: 8 }, (_, at) => stores[at % 2]!.transaction(async (tx) => await tx.schedule.takeDue(5))),
+      );
       assert.ok(taken.every(({ length }) => length <= 5));
       const ids = taken.flatMap(idsOf);
       assert.equal(ids.length, 30);

@@ -41,7 +41,9 @@ export const sqlTests: readonly StoreTest[] = [
       await tx.run("insert into things (id, name, data) values (?, ?, ?)", 1, "à ✓ 주문 ' \" --", bytes);
       await tx.run("insert into things (id, name, data) values (?, ?, ?)", 2, null, null);
     });
-    const rows = await store.read.all<{ id: number; name: string | null; data: Uint8Array | null }>("select id, name, data from things order by id");
+    const rows = await store.read.all<{ id: number; name: string | null; data: Uint8Array | null }>(
+      "select id, name, data from things order by id",
+    );
     assert.equal(rows[0]!.name, "à ✓ 주문 ' \" --");
     assert.deepEqual([...rows[0]!.data!], [...bytes]);
     assert.deepEqual([rows[1]!.name, rows[1]!.data], [null, null]);

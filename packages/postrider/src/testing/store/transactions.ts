@@ -21,7 +21,7 @@ export const transactionTests: readonly StoreTest[] = [
     name: "what the work throws comes out as it is, and every part is rolled back",
     async run(env) {
       const store = await env.store();
-      const thrown = { code: "MINE" };
+      const thrown = Object.assign(new Error("mine"), { code: "MINE" });
       const change = async (tx: StoreTransaction): Promise<void> => {
         await tx.inbox.record(env.entry());
         await tx.outbox.append([env.outgoing()]);

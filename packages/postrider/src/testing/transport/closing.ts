@@ -75,7 +75,8 @@ export const closingTests: readonly TransportTest[] = [
       await env.send(transport, env.messages(orders, 6));
       await env.until(() => reader.count() === 6, "all had come");
       await reader.consumption!.close();
-      for (const delivery of reader.deliveries) assert.ok([undefined, "PR_LEASE_LOST"].includes((await codeOf(delivery.ack())) as undefined));
+      for (const delivery of reader.deliveries)
+        assert.ok([undefined, "PR_LEASE_LOST"].includes((await codeOf(delivery.ack())) as undefined));
       for (const delivery of reader.deliveries) assert.equal(await codeOf(delivery.giveBack()), undefined);
       const next = await env.consume(transport, subscription);
       await env.until(() => next.count() === 6, "all came again");

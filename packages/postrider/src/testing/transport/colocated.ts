@@ -95,7 +95,8 @@ export const colocatedTests: readonly TransportTest[] = [
     await env.send(transport, env.messages(orders, 10));
     await env.until(() => reader.count() === 10, "all had come");
     for (const delivery of reader.deliveries.slice(0, 5)) await store.transaction((tx) => void transport.colocated!.settleIn(tx, delivery));
-    for (const delivery of reader.deliveries.slice(5)) await store.transaction(async (tx) => await transport.colocated!.settleIn(tx, delivery));
+    for (const delivery of reader.deliveries.slice(5))
+      await store.transaction(async (tx) => await transport.colocated!.settleIn(tx, delivery));
     await reader.consumption!.close();
     const next = await env.consume(transport, subscription);
     await env.quiet();

@@ -11,7 +11,7 @@ const EVERY_ATTRIBUTE: Partial<Envelope> = {
   datacontenttype: "application/json",
   dataschema: "https://example.org/order?v=1#top",
   subject: "주문/7",
-  partitionkey: "손님 – \"7\"",
+  partitionkey: '손님 – "7"',
   correlationid: "correlation",
   causationid: "cause",
   conversationid: "conversation",
@@ -47,7 +47,10 @@ export const fidelityTests: readonly TransportTest[] = [
   {
     name: "every attribute of the envelope arrives as it was sent, and none is added",
     async run(env) {
-      const [full, plain] = await roundTrip(env, (destination) => [env.message(destination, { attributes: EVERY_ATTRIBUTE }), env.message(destination)]);
+      const [full, plain] = await roundTrip(env, (destination) => [
+        env.message(destination, { attributes: EVERY_ATTRIBUTE }),
+        env.message(destination),
+      ]);
       assert.deepEqual({ ...full!.found.envelope }, { ...full!.sent.envelope });
       assert.deepEqual({ ...plain!.found.envelope }, { ...plain!.sent.envelope });
     },
@@ -55,7 +58,14 @@ export const fidelityTests: readonly TransportTest[] = [
   {
     name: "headers arrive with their names and values: empty, long, of many scripts, and bytes",
     async run(env) {
-      const headers = { empty: "", "X-Mixed-Case": "Value", unicode: "값 ✓ \u{1f4ee}", long: "x".repeat(8000), binary: ALL_BYTES, "no-bytes": new Uint8Array(0) };
+      const headers = {
+        empty: "",
+        "X-Mixed-Case": "Value",
+        unicode: "값 ✓ \u{1f4ee}",
+        long: "x".repeat(8000),
+        binary: ALL_BYTES,
+        "no-bytes": new Uint8Array(0),
+      };
       const [one] = await roundTrip(env, (destination) => [env.message(destination, { headers })]);
       assert.deepEqual(plainHeaders(one!.found), plainHeaders(one!.sent));
     },
@@ -63,23 +73,25 @@ export const fidelityTests: readonly TransportTest[] = [
   {
     name: "header names that are special in JavaScript are names like others",
     async run(env) {
-      const headers = Object.assign(Object.create(null) as Record<string, string>, { constructor: "a", toString: "b", hasOwnProperty: "c" });
+      const headers = Object.assign(Object.create(null) as Record<string, string>, {
+        constructor: "a",
+        toString: "b",
+        hasOwnProperty: "c",
+      });
       const [one] = await roundTrip(env, (destination) => [env.message(destination, { headers })]);
       assert.deepEqual(plainHeaders(one!.found), { constructor: "a", hasOwnProperty: "c", toString: "b" });
       assert.equal(({} as Record<string, unknown>)["a"], undefined);
     },
   },
-  ...BODIES.map(
-    ([what, body]): TransportTest => ({
-      name: `a body arrives exactly: ${what}`,
-      async run(env) {
-        const [one] = await roundTrip(env, (destination) => [env.message(destination, { body })]);
-        assert.equal(typeof one!.found.body, typeof body);
-        assert.ok(Buffer.from(one!.found.body as string).equals(Buffer.from(body as string)), "the bytes are the same");
-        assert.ok(one!.found.bytes >= Buffer.byteLength(body), "its size is told");
-      },
-    }),
-  ),
+  ...BODIES.map(([what, body]): TransportTest => ({
+    name: `a body arrives exactly: ${what}`,
+    async run(env) {
+      const [one] = await roundTrip(env, (destination) => [env.message(destination, { body })]);
+      assert.equal(typeof one!.found.body, typeof body);
+      assert.ok(Buffer.from(one!.found.body as string).equals(Buffer.from(body as string)), "the bytes are the same");
+      assert.ok(one!.found.bytes >= Buffer.byteLength(body), "its size is told");
+    },
+  })),
   {
     name: "bytes that the sender changes after the send arrive unchanged",
     async run(env) {
@@ -129,7 +141,10 @@ interface RoundTrip {
   readonly found: Delivery;
 }
 
-async function roundTrip(env: TransportEnvironment, make: (destination: ReturnType<TransportEnvironment["destination"]>) => readonly Outgoing[]): Promise<RoundTrip[]> {
+async function roundTrip(
+  env: TransportEnvironment,
+  make: (destination: ReturnType<TransportEnvironment["destination"]>) => readonly Outgoing[],
+): Promise<RoundTrip[]> {
   const transport = await env.transport();
   const orders = env.destination();
   const subscription = env.subscription(orders);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Delivery } from "../../ports/transport.ts";
 import { idOf } from "../reader.ts";
+import { ackAll } from "../transport-environment.ts";
 import type { TransportEnvironment } from "../transport-environment.ts";
 import type { TransportTest } from "./test.ts";
 
@@ -97,7 +98,7 @@ export const flowTests: readonly TransportTest[] = [
       await env.send(transport, later);
       await env.quiet();
       assert.equal(reader.count(), 4);
-      await Promise.all(reader.deliveries.map((delivery) => delivery.ack()));
+      await ackAll(reader.deliveries);
       await reader.consumption!.close();
       const next = await env.consume(transport, subscription);
       await env.until(() => next.count() >= 4, "the later ones had come");
@@ -139,9 +140,9 @@ export const flowTests: readonly TransportTest[] = [
       await env.until(async () => (await backlog()) === 10, "the backlog was 10");
       const { lagSeconds } = await reader.consumption!.inspect();
       assert.ok(lagSeconds === undefined || lagSeconds >= 0);
-      await Promise.all(reader.deliveries.slice(0, 6).map((delivery) => delivery.ack()));
+      await ackAll(reader.deliveries.slice(0, 6));
       await env.until(async () => (await backlog()) === 4, "the backlog was 4");
-      await Promise.all(reader.deliveries.slice(6).map((delivery) => delivery.ack()));
+      await ackAll(reader.deliveries.slice(6));
       await env.until(async () => (await backlog()) === 0, "the backlog was gone");
       const all = await transport.inspect();
       const status = all.find(({ destination }) => destination === orders.name)!;

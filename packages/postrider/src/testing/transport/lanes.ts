@@ -21,7 +21,10 @@ export const laneTests: readonly TransportTest[] = [
       await env.until(() => first.lanes.size === 8, "the first had all lanes");
       const second = await env.consume(two, subscription);
       await env.until(() => first.lanes.size === 4 && second.lanes.size === 4, "they had 4 lanes each");
-      assert.deepEqual([...first.lanes.keys(), ...second.lanes.keys()].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+      assert.deepEqual(
+        [...first.lanes.keys(), ...second.lanes.keys()].sort((left, right) => left - right),
+        [0, 1, 2, 3, 4, 5, 6, 7],
+      );
     },
   },
   {
@@ -87,11 +90,20 @@ export const laneTests: readonly TransportTest[] = [
       await env.apply(one, [subscription]);
       const first = await env.consume(one, subscription);
       await env.until(() => first.lanes.size === 4, "the first had all lanes");
-      await env.send(one, env.messages(orders, 100, (at) => ({ key: `key-${at}` })));
+      await env.send(
+        one,
+        env.messages(orders, 100, (at) => ({ key: `key-${at}` })),
+      );
       const second = await env.consume(two, subscription);
-      await env.send(one, env.messages(orders, 100, (at) => ({ key: `key-${at}` })));
+      await env.send(
+        one,
+        env.messages(orders, 100, (at) => ({ key: `key-${at}` })),
+      );
       await env.until(() => first.lanes.size === 2 && second.lanes.size === 2, "they shared");
-      await env.send(one, env.messages(orders, 100, (at) => ({ key: `key-${at}` })));
+      await env.send(
+        one,
+        env.messages(orders, 100, (at) => ({ key: `key-${at}` })),
+      );
       await env.until(() => new Set([...first.ids(), ...second.ids()]).size === 300, "all had come");
       for (const reader of [first, second]) assertQuietAfterRevocation(reader);
     },
@@ -149,7 +161,10 @@ export const laneTests: readonly TransportTest[] = [
       await env.apply(one, [subscription]);
       const never = deferred();
       const stuck = await env.consume(one, subscription, { onDelivery: () => undefined, onRevoked: () => never.promise });
-      await env.send(one, env.messages(orders, 20, (at) => ({ key: `key-${at}` })));
+      await env.send(
+        one,
+        env.messages(orders, 20, (at) => ({ key: `key-${at}` })),
+      );
       await env.until(() => stuck.count() === 20, "the first had everything");
       const next = await env.hold(two, subscription);
       await env.until(() => next.count() > 0, "a lane had gone to the next owner");
@@ -172,7 +187,10 @@ export const laneTests: readonly TransportTest[] = [
       await env.apply(one.transport, [subscription]);
       const never = deferred();
       const stuck = await env.consume(one.transport, subscription, { onDelivery: () => undefined, onRevoked: () => never.promise });
-      await env.send(one.transport, env.messages(orders, 20, (at) => ({ key: `key-${at}` })));
+      await env.send(
+        one.transport,
+        env.messages(orders, 20, (at) => ({ key: `key-${at}` })),
+      );
       await env.until(() => stuck.count() === 20, "the first had everything");
       const next = await env.hold(two.transport, subscription);
       await env.until(() => next.count() > 0, "a lane had gone to the next owner");

@@ -55,7 +55,10 @@ export const orderTests: readonly TransportTest[] = [
       const subscription = env.subscription(orders);
       await env.apply(transport, [subscription]);
       const reader = await env.consume(transport, subscription);
-      await env.send(transport, env.messages(orders, 80, (at) => (at % 2 === 0 ? { key: `key-${at % 10}` } : {})));
+      await env.send(
+        transport,
+        env.messages(orders, 80, (at) => (at % 2 === 0 ? { key: `key-${at % 10}` } : {})),
+      );
       await env.until(() => reader.count() === 80, "all had come");
       for (const { envelope, lane } of reader.deliveries) assert.equal(lane.number, laneOf(envelope!.partitionkey ?? envelope!.id, 8));
     },
@@ -138,7 +141,10 @@ export const orderTests: readonly TransportTest[] = [
       await reader.deliveries[1]!.ack();
       await reader.consumption!.close();
       const next = await env.consume(transport, subscription);
-      await env.until(() => next.ids().includes(idOf(messages[0]!)) && next.ids().includes(idOf(messages[2]!)), "the unsettled ones had come again");
+      await env.until(
+        () => next.ids().includes(idOf(messages[0]!)) && next.ids().includes(idOf(messages[2]!)),
+        "the unsettled ones had come again",
+      );
       await env.quiet();
       if (transport.colocated !== undefined) assert.deepEqual(next.ids(), [idOf(messages[0]!), idOf(messages[2]!)]);
     },

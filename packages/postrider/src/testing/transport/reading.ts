@@ -15,7 +15,10 @@ export const readingTests: readonly TransportTest[] = [
       const orders = env.destination();
       const subscription = env.subscription(orders);
       await env.apply(transport, [subscription]);
-      const messages = env.messages(orders, 20, (at) => ({ key: `key-${at % 5}`, body: at % 2 === 0 ? `text ${at}` : Uint8Array.of(0xff, at) }));
+      const messages = env.messages(orders, 20, (at) => ({
+        key: `key-${at % 5}`,
+        body: at % 2 === 0 ? `text ${at}` : Uint8Array.of(0xff, at),
+      }));
       for (const message of messages) await env.send(transport, [message]);
       const all = await collect(transport, orders.name, { from: "earliest" });
       assert.deepEqual(all.map(idOf), messages.map(idOf));
@@ -26,7 +29,10 @@ export const readingTests: readonly TransportTest[] = [
       const from = all[5]!.position;
       assert.deepEqual((await collect(transport, orders.name, { from: { position: from } })).map(idOf), messages.slice(5).map(idOf));
       const to = all[9]!.position;
-      assert.deepEqual((await collect(transport, orders.name, { from: { position: from }, to: { position: to } })).map(idOf), messages.slice(5, 10).map(idOf));
+      assert.deepEqual(
+        (await collect(transport, orders.name, { from: { position: from }, to: { position: to } })).map(idOf),
+        messages.slice(5, 10).map(idOf),
+      );
       assert.deepEqual(await collect(transport, orders.name, { from: "latest" }), []);
       assert.equal((await collect(transport, orders.name, { from: { time: "2000-01-01T00:00:00.000Z" } })).length, 20);
       assert.equal((await collect(transport, orders.name, { from: { time: "2999-01-01T00:00:00.000Z" } })).length, 0);
@@ -59,12 +65,15 @@ export const readingTests: readonly TransportTest[] = [
       const inbox = await asking.replyInbox((message) => void mine.push(message));
       const other = await asking.replyInbox((message) => void others.push(message));
       assert.notEqual(inbox.address, other.address);
-      const answer = (at: number) => ({ ...env.message(env.destination(), { body: `답 ${at}\u0000`, headers: { h: "v" } }), destination: inbox.address });
+      const answer = (at: number) => ({
+        ...env.message(env.destination(), { body: `답 ${at}\u0000`, headers: { h: "v" } }),
+        destination: inbox.address,
+      });
       await env.send(answering, [answer(1)]);
       await env.send(asking, [answer(2), answer(3)]);
       await env.until(() => mine.length === 3, "all answers had come");
       await env.quiet();
-      assert.deepEqual(mine.map(({ body }) => body).sort(), ["답 1\u0000", "답 2\u0000", "답 3\u0000"]);
+      assert.deepEqual(mine.map(({ body }) => String(body)).sort(), ["답 1\u0000", "답 2\u0000", "답 3\u0000"]);
       assert.equal(mine[0]!.headers["h"], "v");
       assert.equal(others.length, 0);
       await inbox.close();

@@ -32,7 +32,11 @@ export const refusalTests: readonly TransportTest[] = [
       await env.apply(transport, [subscription]);
       const reader = await env.consume(transport, subscription);
       const limit = transport.capabilities.maxBodyBytes;
-      const batch = [env.message(orders), env.message(orders, { body: "é".repeat(limit / 2) + "x" }), env.message(orders, { body: new Uint8Array(limit) })];
+      const batch = [
+        env.message(orders),
+        env.message(orders, { body: "é".repeat(limit / 2) + "x" }),
+        env.message(orders, { body: new Uint8Array(limit) }),
+      ];
       const outcomes = await transport.send(batch, { deadlineMs: 10_000 });
       assert.deepEqual(
         outcomes.map((outcome) => [outcome?.code, outcome?.retryable]),
@@ -49,7 +53,14 @@ export const refusalTests: readonly TransportTest[] = [
     name: "reading a destination that is not there is refused",
     async run(env) {
       const transport = await env.transport();
-      const code = await codeOf(transport.consume(env.subscription(env.destination("nowhere.events")), { onAssigned() {}, onRevoked() {}, deliver() {}, onError() {} }));
+      const code = await codeOf(
+        transport.consume(env.subscription(env.destination("nowhere.events")), {
+          onAssigned() {},
+          onRevoked() {},
+          deliver() {},
+          onError() {},
+        }),
+      );
       assert.equal(code, "PR_DESTINATION_UNKNOWN");
     },
   },
@@ -72,7 +83,8 @@ export const refusalTests: readonly TransportTest[] = [
       const transport = await env.transport();
       const orders = env.destination();
       const topology = { destinations: [orders], subscriptions: [env.subscription(orders)] };
-      const creating = async (): Promise<number> => (await transport.plan(topology)).changes.filter(({ action }) => action === "create").length;
+      const creating = async (): Promise<number> =>
+        (await transport.plan(topology)).changes.filter(({ action }) => action === "create").length;
       assert.ok((await creating()) > 0);
       assert.ok((await creating()) > 0, "a plan changes nothing");
       await transport.apply(topology);

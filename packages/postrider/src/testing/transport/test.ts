@@ -5,7 +5,9 @@ import type { TransportEnvironment, TransportFeatures } from "../transport-envir
 export type TransportTest = ConformanceTest<TransportEnvironment, TransportFeatures>;
 
 /** Does not apply without the feature. */
-export function needs(feature: "history" | "colocated" | "bodyLimit" | "crash" | "foreign" | "replay" | "positions"): (features: TransportFeatures) => string | undefined {
+export function needs(
+  feature: "history" | "colocated" | "bodyLimit" | "crash" | "foreign" | "replay" | "positions",
+): (features: TransportFeatures) => string | undefined {
   return (features) => (features[feature] ? undefined : `the transport has no ${feature}`);
 }
 
