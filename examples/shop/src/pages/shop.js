@@ -12,7 +12,12 @@ const t = (name) => TEXTS[language.value][name];
 const won = (amount) => `${new Intl.NumberFormat(language.value).format(amount)}${language.value === "ko" ? "원" : " ₩"}`;
 const time = (at) => new Date(at).toLocaleTimeString(language.value, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const shortId = (orderId) => orderId.slice(-6);
-const nameOf = (productId) => state.items.find((item) => item.productId === productId)?.name ?? productId;
+/** A name in both languages, "한국어 · English", shows the reader's; any other shows as it is. */
+const local = (name) => {
+  const [korean, english, ...more] = name.split(" · ");
+  return english === undefined || more.length > 0 ? name : language.value === "ko" ? korean : english;
+};
+const nameOf = (productId) => local(state.items.find((item) => item.productId === productId)?.name ?? productId);
 
 /** An element with properties and children; text is always text, never markup. */
 function el(tag, properties = {}, ...children) {
@@ -50,7 +55,7 @@ function soon(work, waitMs) {
 
 const askStock = soon(async () => {
   const [items, stock] = await Promise.all([call("GET", "/items"), call("GET", "/stock")]);
-  state.items = items.items;
+  state.items = items.items.sort((one, other) => other.price - one.price);
   state.stock = new Map(stock.items.map((level) => [level.productId, level]));
   showProducts();
   showTab();
@@ -93,12 +98,16 @@ async function takeStep({ orderId, status, at }) {
   if (state.orders.get(orderId)?.customerId === state.customer) askPapers();
 }
 
+function load() {
+  loadOrders().catch(() => undefined);
+  [askStock, askSums, askLetters, askPapers].forEach((ask) => ask());
+}
+
 function listen() {
   const source = new EventSource("/orders/stream");
   source.addEventListener("open", () => {
     showLive(true);
-    loadOrders().catch(() => undefined);
-    [askStock, askSums, askLetters, askPapers].forEach((ask) => ask());
+    load(); // what happened before, or while we were away
   });
   source.addEventListener("error", () => showLive(false));
   source.addEventListener("message", (event) => {
@@ -131,10 +140,10 @@ function showProducts() {
       const free = state.stock.get(item.productId)?.onHand ?? 0;
       const facts = [won(item.price), free > 0 ? (language.value === "ko" ? `${free}${t("left")}` : `${free} ${t("left")}`) : t("soldOut"), item.memberName && `${t("by")} ${item.memberName}`];
       return el("li", { className: "product" },
-        el("span", { className: "tile", textContent: [...item.name][0] ?? "?", ariaHidden: "true" }),
-        el("span", { className: "name", textContent: item.name }),
+        el("span", { className: "tile", textContent: [...local(item.name)][0] ?? "?", ariaHidden: "true" }),
+        el("span", { className: "name", textContent: local(item.name) }),
         el("span", { className: "facts", textContent: facts.filter(Boolean).join(" · ") }),
-        el("button", { type: "button", textContent: t("add"), ariaLabel: `${t("add")}: ${item.name}`, onclick: () => putInBasket(item.productId) }));
+        el("button", { type: "button", textContent: t("add"), ariaLabel: `${t("add")}: ${local(item.name)}`, onclick: () => putInBasket(item.productId) }));
     }),
   );
   showBasket();
@@ -188,7 +197,7 @@ function orderCard(order) {
 }
 
 const VIEWS = {
-  stock: () => [...state.stock.values()].map(stockRow),
+  stock: () => state.items.map((item) => state.stock.get(item.productId)).filter(Boolean).map(stockRow),
   notifications: () => state.notes.map((note) => row(t("status")[note.step], time(note.at), (t("told")[note.step] ?? note.text).replace("{order}", shortId(note.orderId)))),
   invoices: () => state.invoices.map((invoice) => row(`${invoice.invoiceId} · ${won(invoice.totalAmount)}`, time(invoice.issuedAt), invoice.items.map((line) => `${nameOf(line.productId)} × ${line.quantity}`).join(", "))),
   failures: () => state.letters.map(letterRow),
@@ -326,4 +335,5 @@ $("tabs").addEventListener("keydown", (event) => {
 const asked = new URLSearchParams(location.search).get("lang");
 setLanguage(asked ?? stored("language", document.documentElement.lang));
 setScope("all");
+load();
 listen();
