@@ -1,3 +1,4 @@
+import type { Timer } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import { contractIndex } from "../contracts/registry.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
@@ -18,6 +19,8 @@ import type { ResolvedOptions } from "./options.ts";
 import { Requests } from "./requests.ts";
 import { topologyOf } from "./topology.ts";
 import type { AppTopology } from "./topology.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
 
 /**
  * Wires services, transports and stores into one app. Nothing runs until `start`.
@@ -44,6 +47,7 @@ class AppBus implements Bus {
   readonly operations: Operations;
   #state: "new" | Health["state"] = "new";
   #stopping: Promise<void> | undefined;
+  #aliveTimer: Timer | undefined;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -80,6 +84,7 @@ class AppBus implements Bus {
   async start(): Promise<void> {
     if (this.#state !== "new") throw fail("PR_NOT_STARTED", { call: "a second start of one bus: make a new one. The first" });
     this.#state = "starting";
+    this.#stayAlive();
     await Promise.all([...this.#stores.values()].map((store) => store.open()));
     for (const [transport, topology] of this.#topology.topologies) {
       await transport.open();
@@ -132,6 +137,12 @@ class AppBus implements Bus {
     await Promise.all([...this.#stores.values()].map((store) => store.close()));
     await this.#alerts.close();
     this.#state = "stopped";
+    this.#aliveTimer?.cancel();
+  }
+
+  /** A running bus keeps its process alive, though no single timer of it does. */
+  #stayAlive(): void {
+    this.#aliveTimer = this.#options.clock.after(DAY_MS, () => this.#stayAlive(), { keepAlive: true });
   }
 
   #member(name: string): Member {

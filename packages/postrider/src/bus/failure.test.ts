@@ -202,7 +202,10 @@ test("when too many are parked behind a key its lane pauses, loses none, and goe
   await using app = await appOf([watching]);
   for (let step = 0; step < 10; step++) await app.bus.as("watching").publish(OrderMoved, { orderId: "a", step });
   await app.pass(3000);
-  expect([app.alerts.map(({ kind }) => kind), (await app.bus.health()).subscriptions[0]?.state]).toEqual([["deadLetter", "lanePaused"], "paused"]);
+  expect([app.alerts.map(({ kind }) => kind), (await app.bus.health()).subscriptions[0]?.state]).toEqual([
+    ["deadLetter", "lanePaused"],
+    "paused",
+  ]);
   isMended = true;
   await app.bus.operations.redrive((await app.bus.operations.deadLetters())[0]!.id);
   await app.pass(10_000);

@@ -39,46 +39,27 @@ export interface MemberOptions {
 export class Member {
   readonly sender: Sender;
   readonly #runtime: Runtime;
-  readonly #runner: ServiceRunner;
-  readonly #relay: OutboxRelay | undefined;
-  readonly #scheduler: Scheduler | undefined;
+  readonly #member: MemberOptions;
+  #runner: ServiceRunner | undefined;
+  #relay: OutboxRelay | undefined;
+  #scheduler: Scheduler | undefined;
   readonly #retention: RetentionPolicy;
   #cleanUpTimer: Timer | undefined;
   #isStopped = false;
 
   constructor(member: MemberOptions) {
-    const { options, service, store, contracts } = member;
+    this.#member = member;
     this.#runtime = this.#runtimeOf(member);
-    this.#retention = { ...RETENTION, ...options.retention };
-    this.#runner = new ServiceRunner({ runtime: this.#runtime, service, contracts, subscriptions: member.subscriptions });
+    this.#retention = { ...RETENTION, ...member.options.retention };
     this.sender = new ServiceSender({ runtime: this.#runtime, requests: member.requests, guard: member.guard });
-    if (store === undefined) return;
-    const { clock, random, ids, logger } = options;
-    this.#scheduler = scheduler({
-      store,
-      enlist: (transaction, batch) => enlist(this.#runtime, transaction, batch),
-      letterOf: unsentLetters(service.name, ids),
-      onBuried: (letter) => this.#unsent(letter),
-      onEnlisted: () => this.#runtime.wake("outbox"),
-      clock,
-      logger,
-    });
-    const isColocated = [options.commands, options.events].every((transport) => colocatedOf(this.#runtime, transport) !== undefined);
-    if (isColocated) return;
-    this.#relay = outboxRelay({
-      store,
-      transportOf: (destination) => (destination.endsWith(".events") ? options.events : options.commands),
-      letterOf: unsentLetters(service.name, ids),
-      onBuried: (letter) => this.#unsent(letter),
-      clock,
-      random,
-      logger,
-      owner: ids.next(),
-      deadlineMs: options.sendDeadlineMs,
-    });
   }
 
+  /** Starts what runs for the service. Its store must be open. */
   async start(): Promise<void> {
+    const { service, contracts, subscriptions } = this.#member;
+    this.#runner = new ServiceRunner({ runtime: this.#runtime, service, contracts, subscriptions });
+    this.#scheduler = this.#schedulerOf(this.#runtime.store);
+    this.#relay = this.#relayOf(this.#runtime.store);
     await this.#runner.start();
     this.#relay?.start();
     this.#scheduler?.start();
@@ -88,23 +69,23 @@ export class Member {
   async stop(drainMs: number): Promise<void> {
     this.#isStopped = true;
     this.#cleanUpTimer?.cancel();
-    await this.#runner.stop(drainMs);
+    await this.#runner?.stop(drainMs);
     await this.#scheduler?.stop();
     await this.#relay?.stop(drainMs);
   }
 
   /** Lets a stop that is under way wait no longer. */
   force(): void {
-    this.#runner.force();
+    this.#runner?.force();
   }
 
   /** Held messages may be due: a redrive. */
   wakeHeld(): void {
-    this.#runner.wakeHeld();
+    this.#runner?.wakeHeld();
   }
 
   status(): Promise<readonly SubscriptionStatus[]> {
-    return this.#runner.status();
+    return this.#runner?.status() ?? Promise.resolve([]);
   }
 
   get name(): string {
@@ -128,6 +109,39 @@ export class Member {
       wake: (what) => (what === "outbox" ? this.#relay?.wake() : this.#scheduler?.wake()),
       compose: composer({ service: service.name, clock, telemetry, contracts, destinations, maxBodyBytes, mayRepeat: store === undefined }),
     };
+  }
+
+  #schedulerOf(store: Store | undefined): Scheduler | undefined {
+    if (store === undefined) return undefined;
+    const { clock, logger, ids, service } = this.#runtime;
+    return scheduler({
+      store,
+      enlist: (transaction, batch) => enlist(this.#runtime, transaction, batch),
+      letterOf: unsentLetters(service, ids),
+      onBuried: (letter) => this.#unsent(letter),
+      onEnlisted: () => this.#runtime.wake("outbox"),
+      clock,
+      logger,
+    });
+  }
+
+  /** Only where messages leave the store's own database. */
+  #relayOf(store: Store | undefined): OutboxRelay | undefined {
+    const { commands, events } = this.#member.options;
+    if (store === undefined || [commands, events].every((transport) => colocatedOf(this.#runtime, transport) !== undefined))
+      return undefined;
+    const { clock, random, logger, ids, service, sendDeadlineMs } = this.#runtime;
+    return outboxRelay({
+      store,
+      transportOf: (destination) => (destination.endsWith(".events") ? events : commands),
+      letterOf: unsentLetters(service, ids),
+      onBuried: (letter) => this.#unsent(letter),
+      clock,
+      random,
+      logger,
+      owner: ids.next(),
+      deadlineMs: sendDeadlineMs,
+    });
   }
 
   #unsent(letter: DeadLetter): void {

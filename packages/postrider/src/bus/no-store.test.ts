@@ -25,7 +25,14 @@ test("without a store a message is retried in place, and what it sends leaves af
 test("without a store what is given up goes to the broker, byte for byte, with its cause", async () => {
   const clock = new VirtualClock();
   const world = memoryWorld({ clock });
-  const ordering = service("ordering", (on) => on(PlaceOrder, () => { throw Object.assign(new Error("no"), { code: "no.way" }); }), { retry: { immediate: 0, delayed: 0 } });
+  const ordering = service(
+    "ordering",
+    (on) =>
+      on(PlaceOrder, () => {
+        throw Object.assign(new Error("no"), { code: "no.way" });
+      }),
+    { retry: { immediate: 0, delayed: 0 } },
+  );
   await using app = await appOf([ordering], { clock, world, store: "none" });
   world.plant("order.commands", { body: new Uint8Array([255, 0]) });
   await app.bus.as("ordering").send(PlaceOrder, order);
@@ -33,11 +40,18 @@ test("without a store what is given up goes to the broker, byte for byte, with i
   const reader = world.transport();
   await reader.open();
   const letters = await Array.fromAsync(reader.read("ordering.dead-letters", { from: "earliest" }));
-  expect(letters.map(({ body, headers }) => [body, headers["postrider-failure-code"]]).toSorted()).toEqual([[JSON.stringify(order), "no.way"], [new Uint8Array([255, 0]), "PR_ENVELOPE_UNREADABLE"]].toSorted());
+  expect(letters.map(({ body, headers }) => [body, headers["postrider-failure-code"]]).toSorted()).toEqual(
+    [
+      [JSON.stringify(order), "no.way"],
+      [new Uint8Array([255, 0]), "PR_ENVELOPE_UNREADABLE"],
+    ].toSorted(),
+  );
 });
 
 test("without a store what needs one is refused by name: ordered contracts at start, once and tx where they are used", async () => {
-  await expect(appOf([service("watching", (on) => on(OrderMoved, () => undefined))], { store: "none" })).rejects.toMatchObject({ code: "PR_STORE_NEEDED" });
+  await expect(appOf([service("watching", (on) => on(OrderMoved, () => undefined))], { store: "none" })).rejects.toMatchObject({
+    code: "PR_STORE_NEEDED",
+  });
   const codes: string[] = [];
   const ordering = service("ordering", (on) =>
     on(PlaceOrder, async (_, { once, tx }) => {

@@ -11,7 +11,11 @@ test("a subscriber gets only the bodies that its condition fits", async () => {
   const seen: string[] = [];
   const vip = service("vip", (on) => on(OrderPlaced, ({ orderId }) => void seen.push(orderId), { where: { total: { gte: 1_000_000 } } }));
   await using app = await appOf([vip]);
-  for (const [orderId, total] of [["small", 5], ["large", 2_000_000]] as const) await app.bus.as("vip").publish(OrderPlaced, order(orderId, total));
+  for (const [orderId, total] of [
+    ["small", 5],
+    ["large", 2_000_000],
+  ] as const)
+    await app.bus.as("vip").publish(OrderPlaced, order(orderId, total));
   await app.pass();
   expect([seen, await app.bus.operations.deadLetters()]).toEqual([["large"], []]);
 });
@@ -19,7 +23,15 @@ test("a subscriber gets only the bodies that its condition fits", async () => {
 test("high priority goes first among what waits", async () => {
   const seen: string[] = [];
   const gates: (() => void)[] = [];
-  const slow = service("slow", (on) => on(PlaceOrder, async ({ orderId }) => { seen.push(orderId); if (seen.length === 1) await new Promise<void>((open) => gates.push(open)); }), { concurrency: 1 });
+  const slow = service(
+    "slow",
+    (on) =>
+      on(PlaceOrder, async ({ orderId }) => {
+        seen.push(orderId);
+        if (seen.length === 1) await new Promise<void>((open) => gates.push(open));
+      }),
+    { concurrency: 1 },
+  );
   await using app = await appOf([slow]);
   const shop = app.bus.as("slow");
   await shop.send(PlaceOrder, order("first"));
@@ -55,14 +67,20 @@ test("a command that its service does not handle is unhandled, not failed", asyn
   await using app = await appOf([ordering], { external: [Old] });
   await app.bus.as("ordering").send(Old, { orderId: "o-1" });
   await app.pass();
-  expect((await app.bus.operations.deadLetters()).map(({ list, code, body }) => [list, code, body])).toEqual([["unhandled", "PR_UNHANDLED", '{"orderId":"o-1"}']]);
+  expect((await app.bus.operations.deadLetters()).map(({ list, code, body }) => [list, code, body])).toEqual([
+    ["unhandled", "PR_UNHANDLED", '{"orderId":"o-1"}'],
+  ]);
 });
 
 test("a new version is read as it is by who knows it, and as the older one by who knows only that; nobody runs twice", async () => {
   const schema1 = z.object({ memberId: z.string(), name: z.string() });
   const schema2 = z.object({ memberId: z.string(), firstName: z.string(), lastName: z.string() });
   const V1 = event("member.updated", { version: 1, schema: schema1 });
-  const V2 = event("member.updated", { version: 2, schema: schema2, alsoAs: { 1: ({ memberId, firstName, lastName }) => ({ memberId, name: `${lastName} ${firstName}` }) } });
+  const V2 = event("member.updated", {
+    version: 2,
+    schema: schema2,
+    alsoAs: { 1: ({ memberId, firstName, lastName }) => ({ memberId, name: `${lastName} ${firstName}` }) },
+  });
   const seen: string[] = [];
   const old = service("old", (on) => on(V1, ({ name }) => void seen.push(`old: ${name}`)));
   const fresh = service("fresh", (on) => on(V2, ({ firstName }) => void seen.push(`fresh: ${firstName}`)));
@@ -73,28 +91,46 @@ test("a new version is read as it is by who knows it, and as the older one by wh
   await using app = await appOf([old, fresh, both]);
   await app.bus.as("old").publish(V2, { memberId: "m-1", firstName: "길동", lastName: "홍" });
   await app.pass();
-  expect([seen.filter((line) => line.startsWith("both")).length, seen.filter((line) => !line.startsWith("both")).toSorted(), await app.bus.operations.deadLetters()]).toEqual([1, ["fresh: 길동", "old: 홍 길동"], []]);
+  expect([
+    seen.filter((line) => line.startsWith("both")).length,
+    seen.filter((line) => !line.startsWith("both")).toSorted(),
+    await app.bus.operations.deadLetters(),
+  ]).toEqual([1, ["fresh: 길동", "old: 홍 길동"], []]);
 });
 
 test("an unknown version is given up at once and kept; older ones are upcast", async () => {
   const seen: unknown[] = [];
   const V1 = event("price.set", { version: 1, schema: z.object({ sku: z.string(), won: z.number() }) });
-  const V2 = event("price.set", { version: 2, schema: z.object({ sku: z.string(), amount: z.number() }), upcast: { 1: (body) => ({ sku: (body as { sku: string }).sku, amount: (body as { won: number }).won }) } });
+  const V2 = event("price.set", {
+    version: 2,
+    schema: z.object({ sku: z.string(), amount: z.number() }),
+    upcast: { 1: (body) => ({ sku: (body as { sku: string }).sku, amount: (body as { won: number }).won }) },
+  });
   const V3 = event("price.set", { version: 3, schema: z.object({ sku: z.string() }) });
   const pricing = service("pricing", (on) => on(V2, (body) => void seen.push(body)));
   await using app = await appOf([pricing]);
   await app.bus.as("pricing").publish(V1, { sku: "a", won: 5 });
   await app.bus.as("pricing").publish(V3, { sku: "b" });
   await app.pass();
-  expect([seen, (await app.bus.operations.deadLetters()).map(({ code, list }) => [code, list])]).toEqual([[{ sku: "a", amount: 5 }], [["PR_VERSION_UNKNOWN", "failed"]]]);
+  expect([seen, (await app.bus.operations.deadLetters()).map(({ code, list }) => [code, list])]).toEqual([
+    [{ sku: "a", amount: 5 }],
+    [["PR_VERSION_UNKNOWN", "failed"]],
+  ]);
 });
 
 test("a foreign message with its identity in the body is handled once, known by its own id", async () => {
   const seen: string[] = [];
   const Legacy = event("legacy.created", { schema: z.object({ orderId: z.string() }) });
-  const reading = service("reading", (on) => on(Legacy, ({ orderId }, { message }) => void seen.push(`${orderId} ${message.id}`)), { foreign: { "legacy.events": bodyIdentity() } });
+  const reading = service("reading", (on) => on(Legacy, ({ orderId }, { message }) => void seen.push(`${orderId} ${message.id}`)), {
+    foreign: { "legacy.events": bodyIdentity() },
+  });
   await using app = await appOf([reading]);
-  const body = JSON.stringify({ event_id: "e-1", event_type: "legacy.created", occurred_at: "2026-01-01T00:00:00Z", payload: { orderId: "o-9" } });
+  const body = JSON.stringify({
+    event_id: "e-1",
+    event_type: "legacy.created",
+    occurred_at: "2026-01-01T00:00:00Z",
+    payload: { orderId: "o-9" },
+  });
   app.world.plant("legacy.events", { body });
   app.world.plant("legacy.events", { body });
   app.world.plant("legacy.events", { body: "garbage" });
@@ -118,7 +154,13 @@ test("a schema that answers later keeps the order of its lane", async () => {
 
 test("how far a handler has come can be read while it runs", async () => {
   const gates: (() => void)[] = [];
-  const shipping = service("shipping", (on) => on(PlaceOrder, async (_, { progress }) => { progress(10, "packing"); await new Promise<void>((open) => gates.push(open)); progress(100); }));
+  const shipping = service("shipping", (on) =>
+    on(PlaceOrder, async (_, { progress }) => {
+      progress(10, "packing");
+      await new Promise<void>((open) => gates.push(open));
+      progress(100);
+    }),
+  );
   await using app = await appOf([shipping]);
   const { id } = await app.bus.as("shipping").send(PlaceOrder, order("o-1"));
   await app.pass();

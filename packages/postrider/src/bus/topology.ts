@@ -42,7 +42,8 @@ export function topologyOf(input: TopologyInput): AppTopology {
     for (const name of Object.keys(service.options.foreign ?? {}))
       if (!destinations.has(name)) destinations.set(name, { name, kind: "events", lanes: input.lanes, isExternal: false });
   if (!input.hasStores) {
-    for (const { name } of input.services) destinations.set(brokerLettersOf(name), { name: brokerLettersOf(name), kind: "commands", lanes: 1, isExternal: false });
+    for (const { name } of input.services)
+      destinations.set(brokerLettersOf(name), { name: brokerLettersOf(name), kind: "commands", lanes: 1, isExternal: false });
   }
   const transportOf = (destination: Destination): Transport => (destination.kind === "events" ? input.events : input.commands);
   const subscriptions = input.services
@@ -119,6 +120,11 @@ function ownerMistakes(services: readonly Service[]): AppTopology["mistakes"] {
 /** What needs a store and can be told before anything runs. */
 function storeMistakes(services: readonly Service[]): AppTopology["mistakes"] {
   return services.flatMap(({ name, handlers }) =>
-    handlers.filter(({ contract }) => contract.ordered).map(({ contract }) => ({ code: "PR_STORE_NEEDED" as const, details: { feature: `the ordered contract ${contract.name}`, service: name } })),
+    handlers
+      .filter(({ contract }) => contract.ordered)
+      .map(({ contract }) => ({
+        code: "PR_STORE_NEEDED" as const,
+        details: { feature: `the ordered contract ${contract.name}`, service: name },
+      })),
   );
 }

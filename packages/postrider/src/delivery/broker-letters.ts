@@ -36,12 +36,26 @@ export async function writeBrokerLetter(runtime: Runtime, letter: BrokerLetter):
     "postrider-failure-attempts": String(letter.attempts),
     "postrider-failed-at": isoTime(clock.now()),
   };
-  const outgoing: Outgoing = { destination: brokerLettersOf(service), envelope: letter.found.envelope ?? unreadableEnvelope(runtime, letter), headers, body: letter.found.body, mayRepeat: true };
+  const outgoing: Outgoing = {
+    destination: brokerLettersOf(service),
+    envelope: letter.found.envelope ?? unreadableEnvelope(runtime, letter),
+    headers,
+    body: letter.found.body,
+    mayRepeat: true,
+  };
   const [failed] = await runtime.transportOf("command").send([outgoing], { deadlineMs: sendDeadlineMs });
   if (failed !== undefined) throw failed;
 }
 
 function unreadableEnvelope({ service, clock }: Runtime, { destination, position }: BrokerLetter): Envelope {
   const id = derivedId("unreadable", service, destination, position);
-  return { id, source: `/${service}`, type: "postrider.unreadable", kind: "event", contractversion: 1, time: isoTime(clock.now()), datacontenttype: "application/octet-stream" };
+  return {
+    id,
+    source: `/${service}`,
+    type: "postrider.unreadable",
+    kind: "event",
+    contractversion: 1,
+    time: isoTime(clock.now()),
+    datacontenttype: "application/octet-stream",
+  };
 }

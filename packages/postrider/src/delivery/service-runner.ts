@@ -160,7 +160,11 @@ function consumerOf(
     colocated,
     onHeld: (dueAt) => place.wake(dueAt),
   });
-  const parking = new Parking({ runtime, settlement, maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey });
+  const parking = new Parking({
+    runtime,
+    settlement,
+    maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey,
+  });
   const floor = new WorkFloor({
     runtime,
     settlement,
@@ -194,7 +198,8 @@ function consumerOf(
     decoder: decode,
     starts,
     floor,
-    aside: new Aside(runtime, settlement), parking,
+    aside: new Aside(runtime, settlement),
+    parking,
   });
   return { consumer, floor };
 }

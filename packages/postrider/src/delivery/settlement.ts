@@ -157,9 +157,21 @@ export class Settlement {
   }
 
   /** Without a store the broker keeps what was given up. The ack follows its confirm: the other way round a crash would lose the message. */
-  async #toBroker(delivery: Delivery, list: DeadLetterList, failure: Failure, letter: { readonly id: string; readonly envelope: Envelope | undefined; readonly attempts: number }): Promise<string> {
+  async #toBroker(
+    delivery: Delivery,
+    list: DeadLetterList,
+    failure: Failure,
+    letter: { readonly id: string; readonly envelope: Envelope | undefined; readonly attempts: number },
+  ): Promise<string> {
     const { runtime, destination } = this.#options;
-    await writeBrokerLetter(runtime, { found: delivery, list, failure, attempts: letter.attempts, destination, position: delivery.position });
+    await writeBrokerLetter(runtime, {
+      found: delivery,
+      list,
+      failure,
+      attempts: letter.attempts,
+      destination,
+      position: delivery.position,
+    });
     const asked = letter.envelope?.replyto === undefined || list === "expired" ? [] : failedReply(runtime, letter.envelope, failure);
     if (asked.length > 0) await runtime.transportOf("command").send(asked, { deadlineMs: runtime.sendDeadlineMs });
     await delivery.ack();

@@ -114,7 +114,8 @@ export class WorkFloor implements Runner {
   /** Of two copies of one message that meet here, the later waits: the inbox will tell it what became of the first. */
   async #waitForTwin(work: Work): Promise<void> {
     const { inboxId } = work.ready;
-    for (let twin = this.#twins.get(inboxId); twin !== undefined; twin = this.#twins.get(inboxId)) await (twin.ended ??= deferred()).promise;
+    for (let twin = this.#twins.get(inboxId); twin !== undefined; twin = this.#twins.get(inboxId))
+      await (twin.ended ??= deferred()).promise;
     this.#twins.set(inboxId, work);
   }
 
