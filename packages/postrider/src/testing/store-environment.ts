@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { DeadLetter, HeldMessage, InboxEntry, ScheduledMessage, Store, StoreTransaction } from "../ports/store.ts";
-import type { Outgoing } from "../ports/transport.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { HeldMessage } from "../ports/held.ts";
+import type { InboxEntry } from "../ports/inbox.ts";
+import type { ScheduledMessage } from "../ports/schedule.ts";
+import type { Store, StoreTransaction } from "../ports/store.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
 import type { AdapterFixture } from "./suite.ts";
 import { until } from "./wait.ts";
 

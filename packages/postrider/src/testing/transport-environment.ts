@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { Envelope, Headers, WireBody } from "../envelope/envelope.ts";
+import type { Envelope, Headers, WireBody, Outgoing } from "../envelope/envelope.ts";
 import type { Store } from "../ports/store.ts";
-import type { Delivery, Destination, Outgoing, Subscription, Transport, TransportCapabilities } from "../ports/transport.ts";
+import type { Delivery, Destination, Subscription, Transport, TransportCapabilities } from "../ports/transport.ts";
 import { Reader } from "./reader.ts";
 import type { ReaderOptions } from "./reader.ts";
 import type { AdapterFixture } from "./suite.ts";

@@ -35,6 +35,7 @@ export class StoreAccess {
 
   /** Reads or writes what no transaction writes, at once. */
   async direct<Result>(work: (tables: MemoryTables) => Result): Promise<Result> {
+    this.core.turns.note();
     return work(this.tables);
   }
 

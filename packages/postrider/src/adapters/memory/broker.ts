@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { FoundMessage } from "../../envelope/envelope.ts";
-import type { Destination, Outgoing, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
+import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
+import type { Destination, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
 import { MemoryDestination } from "./destination.ts";
 import { Group } from "./group.ts";
 import type { MemoryUnit, Participant } from "./transactions.ts";
@@ -22,6 +22,7 @@ export interface BrokerOptions {
 export class MemoryBroker implements Participant {
   readonly #options: BrokerOptions;
   readonly #destinations = new Map<string, MemoryDestination>();
+  readonly #listeners = new Set<(message: Outgoing) => void>();
   readonly #replies = new Map<string, (message: FoundMessage) => void>();
   #enlisted: Outgoing[] = [];
   #unit: MemoryUnit | undefined;
@@ -90,11 +91,12 @@ export class MemoryBroker implements Participant {
   /** Stores one message; why not, if not. */
   append(message: Outgoing): PostriderError | undefined {
     const destination = this.#destinations.get(message.destination);
+    if (destination === undefined && !message.destination.startsWith(REPLY_PREFIX)) return unknown(message.destination);
+    for (const listener of this.#listeners) listener(message);
     if (destination !== undefined) {
       destination.append(message, this.#options.clock.now());
       return undefined;
     }
-    if (!message.destination.startsWith(REPLY_PREFIX)) return unknown(message.destination);
     const { envelope, headers, body } = message;
     // Nobody listens any more: an answer to nobody is delivered.
     queueMicrotask(() => this.#replies.get(message.destination)?.({ envelope, headers, body }));
@@ -121,6 +123,12 @@ export class MemoryBroker implements Participant {
   rollback(): void {
     this.#enlisted = [];
     this.#unit = undefined;
+  }
+
+  /** Calls back for each message that is stored or answered, once it is committed; returns how to stop. */
+  onStored(listener: (message: Outgoing) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Opens a place for answers. */

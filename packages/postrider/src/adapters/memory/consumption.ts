@@ -7,6 +7,7 @@ import type { Cursor } from "./cursor.ts";
 import type { Group } from "./group.ts";
 import type { LaneHolder, LaneSlot } from "./lane.ts";
 import type { Entry } from "./log.ts";
+import type { Turns } from "./turns.ts";
 
 const MAX_BATCH = 64; // of one lane before the next lane has its turn
 const MAX_BURST = 1024; // messages handed over in microtasks before timers, input and output have a turn
@@ -17,6 +18,7 @@ export interface ConsumptionOptions {
   readonly sink: Sink;
   readonly group: Group;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly onClosed: (consumption: MemoryConsumption) => void;
 }
 
@@ -26,6 +28,7 @@ export class MemoryConsumption implements Consumption, LaneHolder, DeliveryOwner
   readonly #sink: Sink;
   readonly #group: Group;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   readonly #onClosed: (consumption: MemoryConsumption) => void;
   readonly #isWanted: (entry: Entry) => boolean;
   readonly #pausedLanes = new Set<number>();
@@ -45,20 +48,11 @@ export class MemoryConsumption implements Consumption, LaneHolder, DeliveryOwner
     this.#sink = options.sink;
     this.#group = options.group;
     this.#clock = options.clock;
+    this.#turns = options.turns;
     this.#onClosed = options.onClosed;
     // Filled up again once an eighth is free: batches instead of single messages.
     this.#refillCount = options.subscription.prefetchCount - Math.min(32, options.subscription.prefetchCount >> 3);
     this.#isWanted = wantedBy(options.subscription);
-  }
-
-  /** Messages handed over and not settled. */
-  get outCount(): number {
-    return this.#outCount;
-  }
-
-  /** Whether something is about to be handed over. */
-  get isWoken(): boolean {
-    return this.#isWoken;
   }
 
   pause(lane?: Lane): void {
@@ -123,6 +117,7 @@ export class MemoryConsumption implements Consumption, LaneHolder, DeliveryOwner
   }
 
   settled(slot: LaneSlot, bytes: number, isGivenBack: boolean): void {
+    this.#turns.note();
     slot.outCount--;
     slot.outBytes -= bytes;
     this.#outCount--;
@@ -133,6 +128,7 @@ export class MemoryConsumption implements Consumption, LaneHolder, DeliveryOwner
   wake(): void {
     if (this.#isWoken || this.#isStopped || this.#isPaused) return;
     this.#isWoken = true;
+    this.#turns.note();
     if (this.#burst < MAX_BURST) return queueMicrotask(this.#pump);
     this.#burst = 0;
     void this.#clock.yield().then(this.#pump);

@@ -1,4 +1,4 @@
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterReader, DeadLetterWriter } from "../../ports/store.ts";
+import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterReader, DeadLetterWriter } from "../../ports/dead-letters.ts";
 import type { StoreAccess } from "./access.ts";
 import { pageOf } from "./page.ts";
 import type { MemoryTables } from "./tables.ts";

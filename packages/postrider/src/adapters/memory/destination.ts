@@ -1,7 +1,7 @@
 import { laneOf } from "../../base/ids.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
-import type { FoundMessage, Headers, WireBody } from "../../envelope/envelope.ts";
-import type { Destination, DestinationStatus, Outgoing, ReadMessage, ReadRange } from "../../ports/transport.ts";
+import type { FoundMessage, Headers, WireBody, Outgoing } from "../../envelope/envelope.ts";
+import type { Destination, DestinationStatus, ReadMessage, ReadRange } from "../../ports/transport.ts";
 import { Cursor } from "./cursor.ts";
 import type { Group } from "./group.ts";
 import { LaneSlot } from "./lane.ts";

@@ -1,6 +1,7 @@
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { ClaimedHeld, DeadLetter, HeldMessage, HeldReader, HeldWriter } from "../../ports/store.ts";
+import type { ClaimedHeld, HeldMessage, HeldReader, HeldWriter } from "../../ports/held.ts";
+import type { DeadLetter } from "../../ports/dead-letters.ts";
 import type { StoreAccess } from "./access.ts";
 import { pageOf } from "./page.ts";
 import type { HeldRow, MemoryTables } from "./tables.ts";

@@ -1,4 +1,4 @@
-import type { InboxEntry, InboxReader, InboxVerdict, InboxWriter } from "../../ports/store.ts";
+import type { InboxEntry, InboxReader, InboxVerdict, InboxWriter } from "../../ports/inbox.ts";
 import type { StoreAccess } from "./access.ts";
 import type { InboxRow, MemoryTables } from "./tables.ts";
 import type { MemoryUnit } from "./transactions.ts";

@@ -1,4 +1,7 @@
-import type { Effects, EffectState, Lease, Leases, ProgressBoard, Starts } from "../../ports/store.ts";
+import type { Effects, EffectState } from "../../ports/effects.ts";
+import type { Lease, Leases } from "../../ports/leases.ts";
+import type { ProgressBoard } from "../../ports/progress.ts";
+import type { Starts } from "../../ports/starts.ts";
 import type { StoreAccess } from "./access.ts";
 import type { MemoryTables } from "./tables.ts";
 

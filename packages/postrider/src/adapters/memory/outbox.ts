@@ -1,5 +1,5 @@
-import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/store.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { StoreAccess } from "./access.ts";
 import type { MemoryTables, OutboxStored } from "./tables.ts";
 import type { MemoryUnit } from "./transactions.ts";

@@ -1,4 +1,4 @@
-import type { Page } from "../../ports/store.ts";
+import type { Page } from "../../ports/page.ts";
 
 /** One page of what has an id: by id downwards, below `after`, at most `limit`. */
 export function pageOf<Item extends { readonly id: string }>(items: readonly Item[], { after, limit }: Page): Item[] {

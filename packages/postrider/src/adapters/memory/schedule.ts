@@ -1,4 +1,4 @@
-import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/store.ts";
+import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/schedule.ts";
 import type { StoreAccess } from "./access.ts";
 import { pageOf } from "./page.ts";
 import type { MemoryTables, ScheduleRow } from "./tables.ts";

@@ -1,5 +1,10 @@
 import type { Sql, SqlRow, SqlValue } from "../../ports/sql.ts";
-import type { DeadLetterWriter, HeldWriter, InboxWriter, OutboxWriter, ScheduleWriter, StoreTransaction } from "../../ports/store.ts";
+import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
+import type { HeldWriter } from "../../ports/held.ts";
+import type { InboxWriter } from "../../ports/inbox.ts";
+import type { OutboxWriter } from "../../ports/outbox.ts";
+import type { ScheduleWriter } from "../../ports/schedule.ts";
+import type { StoreTransaction } from "../../ports/store.ts";
 import type { MemoryCore } from "./core.ts";
 import { MemoryDeadLetterWriter } from "./dead-letters.ts";
 import { MemoryHeldWriter } from "./held.ts";

@@ -1,20 +1,15 @@
 import type { MaybePromise } from "../../base/deferred.ts";
 import type { Sql } from "../../ports/sql.ts";
-import type {
-  DeadLetterReader,
-  Effects,
-  HeldReader,
-  InboxReader,
-  Leases,
-  OutboxReader,
-  ProgressBoard,
-  RetentionPolicy,
-  ScheduleReader,
-  Starts,
-  Store,
-  StoreCapabilities,
-  StoreTransaction,
-} from "../../ports/store.ts";
+import type { DeadLetterReader } from "../../ports/dead-letters.ts";
+import type { Effects } from "../../ports/effects.ts";
+import type { HeldReader } from "../../ports/held.ts";
+import type { InboxReader } from "../../ports/inbox.ts";
+import type { Leases } from "../../ports/leases.ts";
+import type { OutboxReader } from "../../ports/outbox.ts";
+import type { ProgressBoard } from "../../ports/progress.ts";
+import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction } from "../../ports/store.ts";
+import type { ScheduleReader } from "../../ports/schedule.ts";
+import type { Starts } from "../../ports/starts.ts";
 import { StoreAccess } from "./access.ts";
 import { cleanUp } from "./clean-up.ts";
 import type { MemoryCore } from "./core.ts";

@@ -1,5 +1,8 @@
-import type { DeadLetter, HeldMessage, ProgressReport, ScheduledMessage } from "../../ports/store.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { DeadLetter } from "../../ports/dead-letters.ts";
+import type { HeldMessage } from "../../ports/held.ts";
+import type { ProgressReport } from "../../ports/progress.ts";
+import type { ScheduledMessage } from "../../ports/schedule.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import { MemoryTable } from "./table.ts";
 
 /** A message known as completed. */

@@ -1,13 +1,12 @@
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { FoundMessage } from "../../envelope/envelope.ts";
+import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
 import type {
   Colocated,
   Consumption,
   Delivery,
   DestinationStatus,
-  Outgoing,
   ReadMessage,
   ReadRange,
   ReplyInbox,
@@ -76,7 +75,7 @@ export class MemoryTransport implements Transport {
         this.#consumptions.delete(closed);
         forget();
       };
-      const consumption = new MemoryConsumption({ subscription, sink, group, clock: this.#core.clock, onClosed });
+      const consumption = new MemoryConsumption({ subscription, sink, group, clock: this.#core.clock, turns: this.#core.turns, onClosed });
       const forget = this.#core.onCrash(() => consumption.crash());
       this.#consumptions.add(consumption);
       group.join(consumption);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { systemClock } from "../../base/clock.ts";
 import { NO_HEADERS } from "../../envelope/envelope.ts";
-import type { Headers, WireBody } from "../../envelope/envelope.ts";
+import type { Headers, WireBody, Outgoing } from "../../envelope/envelope.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Transport } from "../../ports/transport.ts";
 import { MemoryCore } from "./core.ts";
@@ -38,6 +38,10 @@ export interface MemoryWorld {
   plant(destination: string, message: PlantedMessage): void;
   /** Takes all lanes of a subscription from their owners without warning, as leases that are over, and gives them out anew. */
   loseLanes(service: string, destination: string): void;
+  /** Calls back for each message once it is committed, answers included; returns how to stop. */
+  onStored(listener: (message: Outgoing) => void): () => void;
+  /** Grows with everything that happens: a world in which it stands still for a few turns of the process is at rest. */
+  readonly activity: number;
   /**
    * Ends every transport, store and transaction made so far, as the death of their process would; nobody is told.
    *
@@ -65,6 +69,10 @@ export function memoryWorld(options: MemoryWorldOptions = {}): MemoryWorld {
       core.broker.destination(destination).plant({ envelope: undefined, headers, body }, key, core.clock.now());
     },
     loseLanes: (service, destination) => core.broker.destination(destination).groups.get(service)?.loseLanes(),
+    onStored: (listener) => core.broker.onStored(listener),
+    get activity() {
+      return core.turns.count;
+    },
     crash: () => core.crash(),
   };
 }

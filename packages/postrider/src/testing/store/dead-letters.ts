@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { DeadLetter, DeadLetterFilter } from "../../ports/store.ts";
+import type { DeadLetter, DeadLetterFilter } from "../../ports/dead-letters.ts";
 import { inOne } from "../store-environment.ts";
 import type { StoreTest } from "./test.ts";
 

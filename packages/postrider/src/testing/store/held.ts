@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { ClaimedHeld, HeldMessage, Store } from "../../ports/store.ts";
+import type { ClaimedHeld, HeldMessage } from "../../ports/held.ts";
+import type { Store } from "../../ports/store.ts";
 import { inOne, rolledBack } from "../store-environment.ts";
 import { codeOf } from "../wait.ts";
 import type { StoreTest } from "./test.ts";

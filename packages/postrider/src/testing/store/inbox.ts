@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { InboxVerdict } from "../../ports/store.ts";
+import type { InboxVerdict } from "../../ports/inbox.ts";
 import { inOne, rolledBack } from "../store-environment.ts";
 import type { StoreTest } from "./test.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { HeldMessage, Store } from "../../ports/store.ts";
+import type { HeldMessage } from "../../ports/held.ts";
+import type { Store } from "../../ports/store.ts";
 import type { StoreEnvironment } from "../store-environment.ts";
 import { inOne, rolledBack } from "../store-environment.ts";
 import type { StoreTest } from "./test.ts";

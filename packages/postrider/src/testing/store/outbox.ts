@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { OutboxRow, Store } from "../../ports/store.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { OutboxRow } from "../../ports/outbox.ts";
+import type { Store } from "../../ports/store.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import { inOne, rolledBack } from "../store-environment.ts";
 import type { StoreTest } from "./test.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { ScheduledMessage, Store } from "../../ports/store.ts";
+import type { ScheduledMessage } from "../../ports/schedule.ts";
+import type { Store } from "../../ports/store.ts";
 import { inOne, rolledBack } from "../store-environment.ts";
 import type { StoreTest } from "./test.ts";
 

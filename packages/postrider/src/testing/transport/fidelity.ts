@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import type { Envelope } from "../../envelope/envelope.ts";
-import type { FoundMessage } from "../../envelope/envelope.ts";
-import type { Delivery, Outgoing } from "../../ports/transport.ts";
+import type { Envelope, FoundMessage, Outgoing } from "../../envelope/envelope.ts";
+import type { Delivery } from "../../ports/transport.ts";
 import type { TransportEnvironment } from "../transport-environment.ts";
 import { needs } from "./test.ts";
 import type { TransportTest } from "./test.ts";
