@@ -18,6 +18,8 @@ export interface SqliteOptions {
   readonly walLimitBytes?: number;
   /** How long read messages are kept for replay. Default an hour, 16 MiB or 100 000 messages per destination, whichever ends first. */
   readonly retention?: LogRetention;
+  /** The largest body in bytes. Default 64 MiB: one body is written, checksummed and read within one turn of the event loop. */
+  readonly maxBodyBytes?: number;
   /** Answers before the disk has it: faster, and a power cut loses what was acknowledged last (never the file). Default false. */
   readonly unsafeNoSync?: boolean;
   /** Default: JSON lines on stderr, from `warn` on. */
@@ -30,6 +32,7 @@ export interface SqliteOptions {
 const DEFAULT_LEASE_MS = 4000;
 const MIN_LEASE_MS = 200;
 const DEFAULT_WAL_LIMIT_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs an app on one SQLite file: transport, stores and the services' own tables together, in any number of processes of one machine.
@@ -50,6 +53,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): Infrastructur
     leaseMs: Math.max(MIN_LEASE_MS, options.leaseMs ?? DEFAULT_LEASE_MS),
     walLimitBytes: options.walLimitBytes ?? DEFAULT_WAL_LIMIT_BYTES,
     retention: options.retention ?? {},
+    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
   });
   const transport = opened.transport();
   return { commands: transport, events: transport, store: (service) => opened.store(service) };

@@ -1,6 +1,7 @@
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { Outgoing, SendOutcome } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
+import type { SendOutcome } from "../../ports/transport.ts";
 import type { Job, Turn } from "./turn.ts";
 
 /** What an append needs of its file. */

@@ -60,6 +60,7 @@ export class Checkpointer {
     while (this.#pending !== undefined && !this.#isDead) await new Promise<void>((resolve) => (this.#pending = { ...this.#pending!, resolve }));
     if (!this.#isDead) await this.#order("truncate");
     if (this.#isDead) return;
+    this.#worker.ref();
     const gone = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.#worker.postMessage("end" satisfies CheckpointOrder);
     await gone;

@@ -89,9 +89,10 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
   /** Inside a turn: see {@link LaneSet.renew}. */
   renew(): Renewal {
     if (this.#closing !== undefined) return { taken: [], surplus: [] };
+    const renewal = this.#lanes.renew();
     // Rows that nobody wanted move the cursor too, or the log could never be cut behind it.
-    for (const cursor of this.#lanes.cursors) if (cursor.normal.isBehind || cursor.high.isBehind) this.#options.writer.turn?.touch(cursor);
-    return this.#lanes.renew();
+    for (const cursor of this.#lanes.cursors) if (cursor.normal.isBehind || cursor.high.isBehind) this.#options.writer.turn!.touch(cursor);
+    return renewal;
   }
 
   /** Acts on a renewal that is committed. */
@@ -246,9 +247,12 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
 
   /** What was acknowledged before is queued before, so nothing settled is handed over again. */
   async #release(cursors: readonly LaneCursor<SqliteDelivery>[]): Promise<void> {
-    const ours = cursors.filter((cursor) => cursor.state !== "gone");
-    await write(this.#options.writer, () => this.#lanes.release(ours), { isVolatile: true }).catch(() => undefined); // at worst the leases run out
-    for (const cursor of ours) this.#lanes.forget(cursor);
+    const { writer } = this.#options;
+    const release = (): void => {
+      for (const cursor of cursors) if (cursor.state !== "gone") cursor.release(writer.turn!);
+    };
+    await write(writer, release, { isVolatile: true }).catch(() => undefined); // at worst the leases run out
+    for (const cursor of cursors) this.#lanes.forget(cursor);
   }
 
   async #close(): Promise<void> {

@@ -131,6 +131,7 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
   verifiedVersion = 0;
   readonly #options: CursorOptions;
   #finishing: Message[] = [];
+  #isReleased = false;
 
   constructor(row: CursorRow, lane: Lane, options: CursorOptions) {
     this.id = row.id;
@@ -164,16 +165,25 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
     this.#trackOf(message).open.set(message.position, message);
   }
 
+  /** Gives the lane up with the turn. */
+  release(turn: Turn): void {
+    this.#isReleased = true;
+    turn.touch(this);
+  }
+
   flush(): void {
+    if (this.state === "gone") return;
     const { connection, owner } = this.#options;
     const normal = this.normal.row();
     const high = this.high.row();
-    const sql = "update pr_cursors set position = ?, open = ?, high_position = ?, high_open = ? where id = ? and owner = ? and epoch = ?";
+    const freed = this.#isReleased ? ", owner = null, lease_until = 0" : "";
+    const sql = `update pr_cursors set position = ?, open = ?, high_position = ?, high_open = ?${freed} where id = ? and owner = ? and epoch = ?`;
     const changes = connection.run(sql, normal.position, normal.open, high.position, high.open, this.id, owner, this.lane.epoch);
     if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: leaseName(this.lane) });
   }
 
   committed(): void {
+    if (this.#isReleased) this.leave();
     if (this.#finishing.length === 0) return;
     for (const message of this.#finishing) message.state = "over";
     this.#finishing = [];
@@ -181,6 +191,7 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
   }
 
   rolledBack(): void {
+    this.#isReleased = false;
     for (const message of this.#finishing) {
       message.state = "out";
       this.#trackOf(message).reopen(message.position, message);

@@ -99,12 +99,6 @@ export class LaneSet {
     return { taken, surplus: staying.slice(staying.length - Math.max(0, owned - leaving - share)) };
   }
 
-  /** Gives lanes up. They are gone once this is committed: see {@link forget}. */
-  release(cursors: Iterable<LaneCursor<SqliteDelivery>>): void {
-    const { connection, member } = this.#options;
-    for (const { id, lane } of cursors) connection.run("update pr_cursors set owner = null, lease_until = 0 where id = ? and owner = ? and epoch = ?", id, member, lane.epoch);
-  }
-
   /** Leaves the members, so that others take over at once. */
   resign(): void {
     this.#options.connection.run("delete from pr_members where id = ?", this.#options.member);

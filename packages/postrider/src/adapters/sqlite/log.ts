@@ -1,6 +1,7 @@
 import { laneOf } from "../../base/ids.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
-import type { Destination, Outgoing } from "../../ports/transport.ts";
+import type { Destination } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { Connection } from "./connection.ts";
 import { logTable } from "./schema.ts";
 import { Tail } from "./tail.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { AppendJob, Appender } from "./append-job.ts";
 import type { Connection } from "./connection.ts";
 import { Log } from "./log.ts";

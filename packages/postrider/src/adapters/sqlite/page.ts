@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Page } from "../../ports/store.ts";
+import type { Page } from "../../ports/page.ts";
 
 /** A page as SQL: by id downwards. */
 export function pageClause(page: Page): { readonly where: string; readonly order: string; readonly parameters: readonly SQLInputValue[] } {

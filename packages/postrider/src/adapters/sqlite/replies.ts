@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
-import type { FoundMessage } from "../../envelope/envelope.ts";
-import type { Outgoing, ReplyInbox } from "../../ports/transport.ts";
+import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
+import type { ReplyInbox } from "../../ports/transport.ts";
 import type { Connection } from "./connection.ts";
 import type { Turn } from "./turn.ts";
 import type { WalSync } from "./wal-sync.ts";

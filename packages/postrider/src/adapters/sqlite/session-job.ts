@@ -2,7 +2,7 @@ import { deferred, isPromise } from "../../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../../base/deferred.ts";
 import { isPostriderError } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { StorePlace } from "./place.ts";
 import { SqliteTransaction } from "./transaction.ts";
 import type { Job, Turn } from "./turn.ts";

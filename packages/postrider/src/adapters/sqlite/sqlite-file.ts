@@ -8,7 +8,8 @@ import type { Ids } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Store } from "../../ports/store.ts";
-import type { Outgoing, Transport } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
+import type { Transport } from "../../ports/transport.ts";
 import { openParts } from "./open.ts";
 import type { FileParts } from "./parts.ts";
 import type { StoreAccess } from "./place.ts";
@@ -39,6 +40,8 @@ export interface SqliteFileOptions {
   /** What the write-ahead log may grow to before it is started afresh, in bytes. Writers wait at twice this. */
   readonly walLimitBytes: number;
   readonly retention: LogRetention;
+  /** The largest body in bytes. */
+  readonly maxBodyBytes: number;
 }
 
 const HELD_LONG_MS = 100;
@@ -53,6 +56,7 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly leaseMs: number;
+  readonly maxBodyBytes: number;
   readonly #options: SqliteFileOptions;
   readonly #users = new Set<object>();
   readonly #stores = new WeakSet<object>();
@@ -67,6 +71,7 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     this.clock = options.clock;
     this.ids = options.ids;
     this.leaseMs = options.leaseMs;
+    this.maxBodyBytes = options.maxBodyBytes;
     this.durability = options.unsafeNoSync ? "the end of the process; the last commits may be lost in a power cut" : "the end of the process and a power cut";
   }
 
@@ -148,6 +153,21 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     });
     this.#parts = parts;
     this.#pulse = new Pulse({ clock: this.clock, leaseMs: this.leaseMs, parts, onBeat: (heldMs) => this.#watchHeld(heldMs) });
+  }
+
+  /** Lets go of the file as the death of the process would: nothing is released, what waits is refused. For tests. */
+  abandon(): void {
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    this.#pulse?.stop();
+    this.#parts = undefined;
+    this.#users.clear();
+    parts.writer.stop(fail("PR_STORE_CLOSED", { store: this.#options.file, during: "a write" }));
+    for (const consumption of parts.keeper.consumptions) void consumption.stop();
+    parts.reader.close();
+    parts.connection.close();
+    void parts.sync?.close();
+    void parts.checkpointer.close();
   }
 
   async #close({ connection, reader, writer, sync, checkpointer, keeper }: FileParts): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterList, DeadLetterReader, DeadLetterWriter, Page } from "../../ports/store.ts";
+import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterList, DeadLetterReader, DeadLetterWriter } from "../../ports/dead-letters.ts";
+import type { Page } from "../../ports/page.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";

@@ -1,5 +1,6 @@
 import { fail } from "../../base/errors.ts";
-import type { ClaimedHeld, HeldMessage, HeldPurpose, HeldReader, HeldWriter, Page } from "../../ports/store.ts";
+import type { ClaimedHeld, HeldMessage, HeldPurpose, HeldReader, HeldWriter } from "../../ports/held.ts";
+import type { Page } from "../../ports/page.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";

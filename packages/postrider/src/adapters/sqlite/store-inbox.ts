@@ -1,4 +1,4 @@
-import type { InboxEntry, InboxReader, InboxVerdict, InboxWriter } from "../../ports/store.ts";
+import type { InboxEntry, InboxReader, InboxVerdict, InboxWriter } from "../../ports/inbox.ts";
 import type { Connection } from "./connection.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
 

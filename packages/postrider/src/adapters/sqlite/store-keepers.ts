@@ -1,4 +1,7 @@
-import type { Effects, EffectState, Lease, Leases, ProgressBoard, ProgressReport, Starts } from "../../ports/store.ts";
+import type { Effects, EffectState } from "../../ports/effects.ts";
+import type { Lease, Leases } from "../../ports/leases.ts";
+import type { ProgressBoard, ProgressReport } from "../../ports/progress.ts";
+import type { Starts } from "../../ports/starts.ts";
 import type { StoreAccess } from "./place.ts";
 
 /** What was begun. Its writes resolve with their commit: they have to outlive the process, not the machine. */

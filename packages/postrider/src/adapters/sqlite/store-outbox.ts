@@ -1,5 +1,5 @@
-import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/store.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { Connection } from "./connection.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
 import { addLetter } from "./store-dead-letters.ts";

@@ -1,4 +1,5 @@
-import type { Page, ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/store.ts";
+import type { Page } from "../../ports/page.ts";
+import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/schedule.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";

@@ -1,21 +1,16 @@
 import type { MaybePromise } from "../../base/deferred.ts";
 import { fail } from "../../base/errors.ts";
 import type { Sql, SqlRow, SqlValue } from "../../ports/sql.ts";
-import type {
-  DeadLetterReader,
-  Effects,
-  HeldReader,
-  InboxReader,
-  Leases,
-  OutboxReader,
-  ProgressBoard,
-  RetentionPolicy,
-  ScheduleReader,
-  Starts,
-  Store,
-  StoreCapabilities,
-  StoreTransaction,
-} from "../../ports/store.ts";
+import type { DeadLetterReader } from "../../ports/dead-letters.ts";
+import type { Effects } from "../../ports/effects.ts";
+import type { HeldReader } from "../../ports/held.ts";
+import type { InboxReader } from "../../ports/inbox.ts";
+import type { Leases } from "../../ports/leases.ts";
+import type { OutboxReader } from "../../ports/outbox.ts";
+import type { ProgressBoard } from "../../ports/progress.ts";
+import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction } from "../../ports/store.ts";
+import type { ScheduleReader } from "../../ports/schedule.ts";
+import type { Starts } from "../../ports/starts.ts";
 import { cleanUp } from "./clean-up.ts";
 import { bindable, prepareForUser } from "./connection.ts";
 import type { Connection } from "./connection.ts";

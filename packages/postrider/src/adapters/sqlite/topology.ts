@@ -67,7 +67,7 @@ export function ensureCursors(connection: Connection, subscription: Subscription
 
 /** The error for a destination that the file does not have. */
 export function unknownDestination(name: string): PostriderError {
-  return fail("PR_TOPOLOGY_DRIFT", { transport: "sqlite", changes: `there is no destination ${name}` });
+  return fail("PR_DESTINATION_UNKNOWN", { transport: "sqlite", destination: name });
 }
 
 function createDestination(connection: Connection, { name, kind, lanes }: Destination): void {

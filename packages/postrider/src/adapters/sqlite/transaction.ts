@@ -1,7 +1,12 @@
 import { fail } from "../../base/errors.ts";
-import type { DeadLetterWriter, HeldWriter, InboxWriter, OutboxWriter, ScheduleWriter, StoreTransaction } from "../../ports/store.ts";
+import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
+import type { HeldWriter } from "../../ports/held.ts";
+import type { InboxWriter } from "../../ports/inbox.ts";
+import type { OutboxWriter } from "../../ports/outbox.ts";
+import type { ScheduleWriter } from "../../ports/schedule.ts";
+import type { StoreTransaction } from "../../ports/store.ts";
 import type { SqlRow, SqlValue } from "../../ports/sql.ts";
-import type { Outgoing } from "../../ports/transport.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import { bindable, prepareForUser } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { SqliteDelivery } from "./delivery.ts";

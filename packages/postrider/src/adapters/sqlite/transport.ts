@@ -2,25 +2,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Ids } from "../../base/ids.ts";
 import { fail } from "../../base/errors.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
-import type { FoundMessage } from "../../envelope/envelope.ts";
+import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
-import type {
-  Colocated,
-  Consumption,
-  Delivery,
-  DestinationStatus,
-  Outgoing,
-  ReadMessage,
-  ReadRange,
-  ReplyInbox,
-  SendOutcome,
-  Sink,
-  Subscription,
-  Topology,
-  TopologyPlan,
-  Transport,
-  TransportCapabilities,
-} from "../../ports/transport.ts";
+import type { Colocated, Consumption, Delivery, DestinationStatus, ReadMessage, ReadRange, ReplyInbox, SendOutcome, Sink, Subscription, Topology, TopologyPlan, Transport, TransportCapabilities } from "../../ports/transport.ts";
 import { AppendJob } from "./append-job.ts";
 import { SqliteConsumption } from "./consumption.ts";
 import { SqliteDelivery } from "./delivery.ts";
@@ -31,15 +15,13 @@ import { applyTopology, differences, ensureCursors, unknownDestination } from ".
 import { SqliteTransaction } from "./transaction.ts";
 import { write } from "./write-job.ts";
 
-// One body is written, checksummed and read back within one turn of the event loop: 64 MiB is some hundred milliseconds.
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
-
 /** What a transport needs of its file. */
 export interface TransportHost {
   readonly durability: string;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly leaseMs: number;
+  readonly maxBodyBytes: number;
   /** The open file's parts. @throws PR_TRANSPORT_CLOSED */
   parts(during: string): FileParts;
   sharesFileOf(store: unknown): boolean;
@@ -66,7 +48,7 @@ export class SqliteTransport implements Transport {
       priority: "emulated",
       replay: true,
       manyProcesses: true,
-      maxBodyBytes: MAX_BODY_BYTES,
+      maxBodyBytes: host.maxBodyBytes,
       durability: host.durability,
     };
     this.colocated = {
@@ -81,8 +63,8 @@ export class SqliteTransport implements Transport {
     this.#closing = undefined;
   }
 
-  plan(topology: Topology): Promise<TopologyPlan> {
-    return Promise.resolve({ changes: differences(this.#host.parts("plan").reader, topology) });
+  async plan(topology: Topology): Promise<TopologyPlan> {
+    return { changes: differences(this.#host.parts("plan").reader, topology) };
   }
 
   async apply(topology: Topology): Promise<void> {
@@ -91,9 +73,10 @@ export class SqliteTransport implements Transport {
     for (const { name } of topology.destinations) logs.find(name);
   }
 
-  send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
+  // async only for its rejection when closed: the promise of the job is handed through.
+  async send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
     const { writer, logs } = this.#host.parts("send");
-    const candidates = batch.map((message) => ({ message, refusal: refusalOf(logs, message) }));
+    const candidates = batch.map((message) => ({ message, refusal: this.#refusalOf(logs, message) }));
     const job = new AppendJob(candidates, logs, options.deadlineMs, this.#host.clock.monotonicMs());
     writer.enqueue(job);
     return job.promise;
@@ -124,7 +107,7 @@ export class SqliteTransport implements Transport {
     return consumption;
   }
 
-  replyInbox(onReply: (message: FoundMessage) => void): Promise<ReplyInbox> {
+  async replyInbox(onReply: (message: FoundMessage) => void): Promise<ReplyInbox> {
     const inbox = this.#host.parts("replyInbox").replies.open(this.#host.ids.next(), onReply);
     const opened: ReplyInbox = {
       address: inbox.address,
@@ -134,7 +117,7 @@ export class SqliteTransport implements Transport {
       },
     };
     this.#replyInboxes.add(opened);
-    return Promise.resolve(opened);
+    return opened;
   }
 
   read(destination: string, range: ReadRange): AsyncIterable<ReadMessage> {
@@ -144,8 +127,8 @@ export class SqliteTransport implements Transport {
     return readLog(reader, log, range, this.#host.clock);
   }
 
-  inspect(): Promise<readonly DestinationStatus[]> {
-    return Promise.resolve(destinationStatuses(this.#host.parts("inspect").reader));
+  async inspect(): Promise<readonly DestinationStatus[]> {
+    return destinationStatuses(this.#host.parts("inspect").reader);
   }
 
   close(): Promise<void> {
@@ -162,10 +145,17 @@ export class SqliteTransport implements Transport {
   #enlist(transaction: StoreTransaction, batch: readonly Outgoing[]): void {
     const { logs } = this.#host.parts("enlist");
     for (const message of batch) {
-      const refusal = refusalOf(logs, message);
+      const refusal = this.#refusalOf(logs, message);
       if (refusal !== undefined) throw refusal;
     }
     ownTransaction(transaction).enlist(batch);
+  }
+
+  #refusalOf(logs: Logs, { destination, envelope, body }: Outgoing): SendOutcome {
+    if (!logs.knows(destination)) return unknownDestination(destination);
+    const limit = this.#host.maxBodyBytes;
+    const bytes = bodyBytes(body);
+    return bytes > limit ? fail("PR_BODY_TOO_LARGE", { contract: envelope.type, bytes, limit }) : undefined;
   }
 }
 
@@ -179,10 +169,4 @@ function settleIn(transaction: StoreTransaction, delivery: Delivery): void {
 function ownTransaction(transaction: StoreTransaction): SqliteTransaction {
   if (transaction instanceof SqliteTransaction) return transaction;
   throw fail("PR_FEATURE_REFUSED", { feature: "a transaction with messages", adapter: "sqlite", reason: "the transaction is another store's" });
-}
-
-function refusalOf(logs: Logs, { destination, envelope, body }: Outgoing): SendOutcome {
-  if (!logs.knows(destination)) return unknownDestination(destination);
-  const bytes = bodyBytes(body);
-  return bytes > MAX_BODY_BYTES ? fail("PR_BODY_TOO_LARGE", { contract: envelope.type, bytes, limit: MAX_BODY_BYTES }) : undefined;
 }
