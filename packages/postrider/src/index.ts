@@ -13,7 +13,8 @@ export { createBus } from "./bus/bus.ts";
 export type { Bus, BusOptions, Health, Infrastructure, Operations, Sender, SubscriptionHealth, UnitOfWork } from "./bus/api.ts";
 export type { Alert, AlertOptions } from "./telemetry/alert.ts";
 export type { LetterFilter, LetterOperations, RedriveOptions, RedriveResult } from "./deadletters/types.ts";
-export type { DeadLetter, DeadLetterFilter, DeadLetterGroup, Recurrence } from "./ports/store.ts";
+export type { DeadLetter, DeadLetterFilter, DeadLetterGroup } from "./ports/dead-letters.ts";
+export type { Recurrence } from "./ports/schedule.ts";
 export type { Sql, SqlRow, SqlValue } from "./ports/sql.ts";
 export type { Logger } from "./ports/logger.ts";
 

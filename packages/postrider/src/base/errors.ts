@@ -23,7 +23,6 @@ export type ErrorCode =
   | "PR_ENVELOPE_UNREADABLE"
   | "PR_EXPIRED"
   | "PR_FEATURE_REFUSED"
-  | "PR_FLOW_RATE"
   | "PR_HANDLER_FAILED"
   | "PR_HANDLER_TIMEOUT"
   | "PR_ID_CONFLICT"
@@ -75,7 +74,6 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_ENVELOPE_UNREADABLE: row("A message on {destination} has no readable envelope: {detail}. It is kept byte for byte; add a foreign mapping to read such messages."),
   PR_EXPIRED: row("The message {id} of {contract} expired at {at}, before its handler started."),
   PR_FEATURE_REFUSED: row("{feature} is not possible with {adapter}: {reason}."),
-  PR_FLOW_RATE: row("The rate limit of {service} is used up; retry in {retryInMs} ms.", true),
   PR_HANDLER_FAILED: row("The handler of {contract} in {service} failed: {reason}.", true),
   PR_HANDLER_TIMEOUT: row("The handler of {contract} in {service} did not end within {limitMs} ms. Raise handlerTimeoutMs, or split the work.", true),
   PR_ID_CONFLICT: row("The id {id} was used before with another body. Use a new id for another message; this one is quarantined."),

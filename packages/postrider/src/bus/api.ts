@@ -5,7 +5,9 @@ import type { AnyContract, InputOfContract, ReplyOf } from "../contracts/contrac
 import type { Logger } from "../ports/logger.ts";
 import type { Sql } from "../ports/sql.ts";
 import type { LetterOperations } from "../deadletters/types.ts";
-import type { ProgressReport, Recurrence, RetentionPolicy, Store } from "../ports/store.ts";
+import type { ProgressReport } from "../ports/progress.ts";
+import type { Recurrence } from "../ports/schedule.ts";
+import type { RetentionPolicy, Store } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { DestinationStatus, TopologyPlan, Transport } from "../ports/transport.ts";
 import type { SendOptions, Sent, When } from "../pipeline/context.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { service } from "../pipeline/service.ts";
 import type { Handler } from "../pipeline/service.ts";
-import { appOf, OrderPlaced, PlaceOrder, PriceOrder } from "./test/app.ts";
+import { appOf, OrderPlaced, PlaceOrder, PriceOrder } from "./app.test-support.ts";
 
 test("a command is handled once by its owner, an event by each subscriber", async () => {
   const seen: string[] = [];

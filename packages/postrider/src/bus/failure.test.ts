@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { service } from "../pipeline/service.ts";
-import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./test/app.ts";
+import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
 const order = (orderId: string, total = 1): { orderId: string; total: number } => ({ orderId, total });
 const failing = (times: number, runs: { n: number }) => (): void => {

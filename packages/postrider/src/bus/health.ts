@@ -7,7 +7,12 @@ export interface HealthWatchOptions {
   readonly clock: Clock;
   readonly stuckAfterMs: number;
   readonly members: readonly { status(): Promise<readonly SubscriptionStatus[]> }[];
-  readonly alert: (alert: { readonly kind: "stuck" | "stuckOver"; readonly service: string; readonly text: string }) => void;
+  readonly alert: (alert: {
+    readonly kind: "stuck" | "stuckOver";
+    readonly service: string;
+    readonly destination: string;
+    readonly text: string;
+  }) => void;
 }
 
 interface Seen {
@@ -83,7 +88,7 @@ export class HealthWatch {
       const text = isStuck
         ? `${service} has ${backlog} messages on ${destination} and has ended none for ${Math.round((nowMs - known.since) / 1000)} s`
         : `${service} goes on with ${destination}`;
-      this.#options.alert({ kind: isStuck ? "stuck" : "stuckOver", service, text });
+      this.#options.alert({ kind: isStuck ? "stuck" : "stuckOver", service, destination, text });
     }
     return isStuck;
   }

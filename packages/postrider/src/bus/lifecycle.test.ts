@@ -4,7 +4,7 @@ import { memoryWorld } from "../adapters/memory/world.ts";
 import { command } from "../contracts/contract.ts";
 import { service } from "../pipeline/service.ts";
 import { createBus } from "./bus.ts";
-import { appOf, Order, OrderMoved, OrderPlaced, PlaceOrder } from "./test/app.ts";
+import { appOf, Order, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
 const order = (orderId: string, total = 1): { orderId: string; total: number } => ({ orderId, total });
 

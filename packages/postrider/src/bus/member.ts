@@ -4,11 +4,12 @@ import { unsentLetters } from "../deadletters/letter.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
 import type { Runtime, RuntimeAlert } from "../delivery/runtime.ts";
 import { ServiceRunner } from "../delivery/service-runner.ts";
-import type { SubscriptionStatus } from "../delivery/service-runner.ts";
+import type { PlacedReading, SubscriptionStatus } from "../delivery/service-runner.ts";
 import { outboxRelay } from "../outbox/relay.ts";
 import type { OutboxRelay } from "../outbox/relay.ts";
 import type { Service } from "../pipeline/service.ts";
-import type { DeadLetter, RetentionPolicy, Store } from "../ports/store.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { RetentionPolicy, Store } from "../ports/store.ts";
 import { scheduler } from "../scheduling/scheduler.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
 import type { Sender } from "./api.ts";
@@ -16,7 +17,6 @@ import { composer } from "./compose.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Requests } from "./requests.ts";
 import { ServiceSender } from "./sender.ts";
-import type { PlacedSubscription } from "./topology.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const RETENTION: RetentionPolicy = { inboxMs: 7 * DAY_MS, effectsMs: 30 * DAY_MS, asideMs: 14 * DAY_MS, batchRows: 1000 };
@@ -29,7 +29,7 @@ export interface MemberOptions {
   readonly store: Store | undefined;
   readonly contracts: ContractIndex;
   readonly destinations: ReadonlySet<string>;
-  readonly subscriptions: readonly PlacedSubscription[];
+  readonly subscriptions: readonly PlacedReading[];
   readonly requests: Requests;
   readonly guard: (call: string) => void;
   readonly alert: (alert: RuntimeAlert) => void;
@@ -130,7 +130,7 @@ export class Member {
     const { commands, events } = this.#member.options;
     if (store === undefined || [commands, events].every((transport) => colocatedOf(this.#runtime, transport) !== undefined))
       return undefined;
-    const { clock, random, logger, ids, service, sendDeadlineMs } = this.#runtime;
+    const { clock, random, logger, ids, service } = this.#runtime;
     return outboxRelay({
       store,
       transportOf: (destination) => (destination.endsWith(".events") ? events : commands),
@@ -140,7 +140,6 @@ export class Member {
       random,
       logger,
       owner: ids.next(),
-      deadlineMs: sendDeadlineMs,
     });
   }
 

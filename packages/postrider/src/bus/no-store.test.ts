@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { memoryWorld } from "../adapters/memory/world.ts";
 import { service } from "../pipeline/service.ts";
-import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./test/app.ts";
+import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
 const order = { orderId: "o-1", total: 1 };
 

@@ -2,7 +2,8 @@ import { deferred } from "../base/deferred.ts";
 import type { Deferred } from "../base/deferred.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
 import type { Runtime } from "../delivery/runtime.ts";
-import type { Outgoing, SendOutcome, Transport } from "../ports/transport.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
+import type { SendOutcome, Transport } from "../ports/transport.ts";
 
 interface Waiting {
   readonly messages: readonly Outgoing[];

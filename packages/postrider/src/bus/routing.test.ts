@@ -3,7 +3,7 @@ import { z } from "zod";
 import { command, event } from "../contracts/contract.ts";
 import { bodyIdentity } from "../envelope/foreign-mappings.ts";
 import { service } from "../pipeline/service.ts";
-import { appOf, OrderPlaced, PlaceOrder } from "./test/app.ts";
+import { appOf, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
 const order = (orderId: string, total = 1): { orderId: string; total: number } => ({ orderId, total });
 

@@ -2,21 +2,16 @@ import { destinationOf } from "../envelope/outgoing.ts";
 import type { AnyContract, Where } from "../contracts/contract.ts";
 import { brokerLettersOf } from "../delivery/broker-letters.ts";
 import { SERVICE_DEFAULTS } from "../delivery/service-runner.ts";
+import type { PlacedReading } from "../delivery/service-runner.ts";
 import type { Service } from "../pipeline/service.ts";
 import type { Destination, Subscription, Topology, Transport } from "../ports/transport.ts";
 
 /** What an app reads and writes, by transport. */
 export interface AppTopology {
   readonly topologies: ReadonlyMap<Transport, Topology>;
-  readonly subscriptions: readonly PlacedSubscription[];
+  readonly subscriptions: readonly PlacedReading[];
   /** Everything wrong with it. */
   readonly mistakes: readonly { readonly code: "PR_OWNER_TWICE" | "PR_STORE_NEEDED"; readonly details: Readonly<Record<string, string>> }[];
-}
-
-/** A subscription and the transport that carries it. */
-export interface PlacedSubscription {
-  readonly transport: Transport;
-  readonly subscription: Subscription;
 }
 
 /** What the topology is made of. */
@@ -92,7 +87,7 @@ function wheresOf(handlers: Service["handlers"]): Record<string, Where> {
 
 function byTransport(
   destinations: readonly Destination[],
-  subscriptions: readonly PlacedSubscription[],
+  subscriptions: readonly PlacedReading[],
   transportOf: (destination: Destination) => Transport,
 ): Map<Transport, Topology> {
   const topologies = new Map<Transport, { destinations: Destination[]; subscriptions: Subscription[] }>();

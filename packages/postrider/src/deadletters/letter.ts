@@ -1,7 +1,6 @@
-import type { FoundMessage } from "../envelope/envelope.ts";
-import type { DeadLetter, DeadLetterList } from "../ports/store.ts";
+import type { FoundMessage, Outgoing } from "../envelope/envelope.ts";
+import type { DeadLetter, DeadLetterList } from "../ports/dead-letters.ts";
 import type { Ids } from "../base/ids.ts";
-import type { Outgoing } from "../ports/transport.ts";
 import { fingerprint } from "./fingerprint.ts";
 
 /** Why a message was given up. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
-import type { Page, Store } from "../ports/store.ts";
+import type { Page } from "../ports/page.ts";
+import type { Store } from "../ports/store.ts";
 import { purgeLetters } from "./purge.ts";
 import { RedriveRun } from "./redrive-many.ts";
 import type { RedriveTarget } from "./redrive-many.ts";

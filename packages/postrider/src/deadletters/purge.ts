@@ -1,4 +1,5 @@
-import type { DeadLetterFilter, Store } from "../ports/store.ts";
+import type { DeadLetterFilter } from "../ports/dead-letters.ts";
+import type { Store } from "../ports/store.ts";
 
 const LETTERS_PER_TRANSACTION = 100; // keeps the writer's turns short while a purge of thousands runs
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { isPostriderError } from "../base/errors.ts";
-import type { DeadLetter, Store } from "../ports/store.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { Store } from "../ports/store.ts";
 import { redriveIdOf } from "./redrive.ts";
 import type { RedriveVerdict } from "./redrive.ts";
 import type { RedriveOptions, RedriveResult } from "./types.ts";

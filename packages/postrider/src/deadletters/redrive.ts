@@ -2,9 +2,10 @@ import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { Ids } from "../base/ids.ts";
 import { derivedId } from "../base/ids.ts";
-import type { Envelope, WireBody } from "../envelope/envelope.ts";
-import type { DeadLetter, HeldMessage, Store, StoreTransaction } from "../ports/store.ts";
-import type { Outgoing } from "../ports/transport.ts";
+import type { Envelope, WireBody, Outgoing } from "../envelope/envelope.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { HeldMessage } from "../ports/held.ts";
+import type { Store, StoreTransaction } from "../ports/store.ts";
 
 /** Writes messages that leave with the commit: into the outbox, or into the log where that is the same database. */
 export type EnlistOf = (service: string, transaction: StoreTransaction, batch: readonly Outgoing[]) => MaybePromise<void>;

@@ -1,4 +1,7 @@
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, HeldMessage, Page, ScheduledMessage } from "../ports/store.ts";
+import type { DeadLetter, DeadLetterFilter, DeadLetterGroup } from "../ports/dead-letters.ts";
+import type { HeldMessage } from "../ports/held.ts";
+import type { Page } from "../ports/page.ts";
+import type { ScheduledMessage } from "../ports/schedule.ts";
 import type { Sent } from "../pipeline/context.ts";
 
 /** Which dead letters are meant, over all services unless one is named. */

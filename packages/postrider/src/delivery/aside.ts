@@ -1,7 +1,8 @@
 import { isPromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { Decoded } from "../pipeline/decode.ts";
-import type { ClaimedHeld, DeadLetterList } from "../ports/store.ts";
+import type { ClaimedHeld } from "../ports/held.ts";
+import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { Delivery } from "../ports/transport.ts";
 import { failureOf } from "./policy.ts";
 import type { Failure } from "./policy.ts";

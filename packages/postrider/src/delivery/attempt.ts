@@ -2,7 +2,7 @@ import { fail, isPostriderError } from "../base/errors.ts";
 import { isPromise } from "../base/deferred.ts";
 import type { Once } from "../effects/once.ts";
 import { bodyHash } from "../inbox/body-hash.ts";
-import type { InboxEntry } from "../ports/store.ts";
+import type { InboxEntry } from "../ports/inbox.ts";
 import type { RetryPolicy } from "../pipeline/service.ts";
 import { RunContext } from "./handler-context.ts";
 import { decide, failureOf } from "./policy.ts";

@@ -1,8 +1,7 @@
 import { derivedId } from "../base/ids.ts";
-import type { Envelope, FoundMessage } from "../envelope/envelope.ts";
+import type { Envelope, FoundMessage, Outgoing } from "../envelope/envelope.ts";
 import { isoTime } from "../envelope/iso-time.ts";
-import type { DeadLetterList } from "../ports/store.ts";
-import type { Outgoing } from "../ports/transport.ts";
+import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { Failure } from "./policy.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -2,7 +2,7 @@ import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import type { PostriderError } from "../base/errors.ts";
 import type { Decoded, Decoder } from "../pipeline/decode.ts";
-import type { ClaimedHeld } from "../ports/store.ts";
+import type { ClaimedHeld } from "../ports/held.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription, Transport } from "../ports/transport.ts";
 import { Aside } from "./aside.ts";
 import { HeldSource } from "./held-source.ts";

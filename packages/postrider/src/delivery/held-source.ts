@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { ClaimedHeld, HeldReader } from "../ports/store.ts";
+import type { ClaimedHeld, HeldReader } from "../ports/held.ts";
 
 /** What a source of held messages needs. */
 export interface HeldSourceOptions {

@@ -5,11 +5,10 @@ import { derivedId } from "../base/ids.ts";
 import { validateReply } from "../contracts/read.ts";
 import type { BodyReading } from "../contracts/read.ts";
 import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { Envelope, Headers } from "../envelope/envelope.ts";
+import type { Envelope, Headers, Outgoing } from "../envelope/envelope.ts";
 import { bodyText } from "../envelope/outgoing.ts";
 import { isoTime } from "../envelope/iso-time.ts";
 import type { ReadyMessage } from "../pipeline/decode.ts";
-import type { Outgoing } from "../ports/transport.ts";
 import type { Failure } from "./policy.ts";
 import type { Runtime } from "./runtime.ts";
 

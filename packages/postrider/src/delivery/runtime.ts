@@ -2,14 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Ids } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import type { AnyContract, ContractKind } from "../contracts/contract.ts";
-import type { Envelope } from "../envelope/envelope.ts";
+import type { Envelope, Outgoing } from "../envelope/envelope.ts";
 import type { Identify } from "../envelope/identity.ts";
 import type { Draft } from "../envelope/outgoing.ts";
 import type { SendOptions } from "../pipeline/context.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Store, StoreTransaction } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { Colocated, Outgoing, Transport } from "../ports/transport.ts";
+import type { Colocated, Transport } from "../ports/transport.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 
 /** Something that a person should hear of, as the delivery runtime knows it. */

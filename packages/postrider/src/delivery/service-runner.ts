@@ -2,6 +2,7 @@ import type { Timer } from "../base/clock.ts";
 import { effectLedger } from "../effects/once.ts";
 import type { RetryPolicy, Service } from "../pipeline/service.ts";
 import { decoder } from "../pipeline/decode.ts";
+import type { Decoder } from "../pipeline/decode.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
 import type { Subscription, Transport } from "../ports/transport.ts";
 import { Aside } from "./aside.ts";
@@ -56,12 +57,18 @@ export interface SubscriptionStatus {
   readonly lastEndedAt: number;
 }
 
+/** A subscription and the transport that carries it. */
+export interface PlacedReading {
+  readonly transport: Transport;
+  readonly subscription: Subscription;
+}
+
 /** What a running service stands on. */
 export interface ServiceRunnerOptions {
   readonly runtime: Runtime;
   readonly service: Service;
   readonly contracts: ContractIndex;
-  readonly subscriptions: readonly { readonly transport: Transport; readonly subscription: Subscription }[];
+  readonly subscriptions: readonly PlacedReading[];
 }
 
 /** Runs one service of this process: a consumer for each destination that it reads, one dispatcher over all. */
@@ -76,7 +83,7 @@ export class ServiceRunner {
     this.#dispatcher = dispatcherOf(options);
     const { store } = options.runtime;
     const starts = store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts);
-    this.#consumers = options.subscriptions.map((place) => consumerOf(options, place, this.#dispatcher, starts));
+    this.#consumers = options.subscriptions.map((place) => consumerOf({ ...place, options, dispatcher: this.#dispatcher, starts }));
   }
 
   async start(): Promise<void> {
@@ -146,26 +153,35 @@ function dispatcherOf({ runtime, service }: ServiceRunnerOptions): Dispatcher<Wo
   });
 }
 
-function consumerOf(
-  { runtime, service, contracts }: ServiceRunnerOptions,
-  { transport, subscription }: { readonly transport: Transport; readonly subscription: Subscription },
-  dispatcher: Dispatcher<Work>,
-  starts: StartLedger | undefined,
-): { readonly consumer: Consumer; readonly floor: WorkFloor } {
-  const colocated = colocatedOf(runtime, transport);
+/** What one consumer is wired from. */
+interface Wiring extends PlacedReading {
+  readonly options: ServiceRunnerOptions;
+  readonly dispatcher: Dispatcher<Work>;
+  readonly starts: StartLedger | undefined;
+}
+
+function consumerOf(wiring: Wiring): { readonly consumer: Consumer; readonly floor: WorkFloor } {
+  const { transport, subscription, starts } = wiring;
+  const { runtime, service } = wiring.options;
   const place: { wake: (dueAt: number) => void } = { wake: () => undefined };
+  const onHeld = (dueAt: number): void => place.wake(dueAt);
   const settlement = new Settlement({
     runtime,
     destination: subscription.destination.name,
-    colocated,
-    onHeld: (dueAt) => place.wake(dueAt),
+    colocated: colocatedOf(runtime, transport),
+    onHeld,
   });
-  const parking = new Parking({
-    runtime,
-    settlement,
-    maxParkedPerKey: service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey,
-  });
-  const floor = new WorkFloor({
+  const maxParkedPerKey = service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey;
+  const parking = new Parking({ runtime, settlement, maxParkedPerKey });
+  const floor = floorOf(wiring, settlement, parking);
+  place.wake = (dueAt) => floor.onHeld(dueAt);
+  const aside = new Aside(runtime, settlement);
+  const consumer = new Consumer({ runtime, transport, subscription, decoder: decoderOf(wiring), starts, floor, aside, parking });
+  return { consumer, floor };
+}
+
+function floorOf({ options: { runtime, service }, dispatcher, starts }: Wiring, settlement: Settlement, parking: Parking): WorkFloor {
+  return new WorkFloor({
     runtime,
     settlement,
     dispatcher,
@@ -180,28 +196,19 @@ function consumerOf(
       inboxAlways: service.options.inboxAlways ?? false,
     },
   });
-  place.wake = (dueAt) => floor.onHeld(dueAt);
-  const mapping = service.options.foreign?.[subscription.destination.name];
-  const decode = decoder({
+}
+
+function decoderOf({ options: { runtime, service, contracts }, transport, subscription: { destination } }: Wiring): Decoder {
+  const mapping = service.options.foreign?.[destination.name];
+  return decoder({
     service,
-    destination: subscription.destination,
+    destination,
     contracts,
     clock: runtime.clock,
     ...(mapping === undefined ? {} : { mapping }),
     // Without positions nothing tells two foreign messages without an id apart but a new id for each.
     ...(transport.capabilities.positions ? {} : { newId: () => runtime.ids.next() }),
   });
-  const consumer = new Consumer({
-    runtime,
-    transport,
-    subscription,
-    decoder: decode,
-    starts,
-    floor,
-    aside: new Aside(runtime, settlement),
-    parking,
-  });
-  return { consumer, floor };
 }
 
 /** Merged once per handler, not once per message. */

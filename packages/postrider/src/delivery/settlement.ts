@@ -1,8 +1,10 @@
 import type { MaybePromise } from "../base/deferred.ts";
 import { isPostriderError } from "../base/errors.ts";
 import { deadLetterOf } from "../deadletters/letter.ts";
-import type { DeadLetter, DeadLetterList, HeldMessage, StoreTransaction } from "../ports/store.ts";
-import type { Delivery } from "../ports/transport.ts";
+import type { DeadLetter, DeadLetterList } from "../ports/dead-letters.ts";
+import type { HeldMessage } from "../ports/held.ts";
+import type { StoreTransaction } from "../ports/store.ts";
+import type { Delivery, Colocated } from "../ports/transport.ts";
 import type { Envelope } from "../envelope/envelope.ts";
 import { writeBrokerLetter } from "./broker-letters.ts";
 import type { Failure } from "./policy.ts";
@@ -10,7 +12,6 @@ import { failedReply } from "./reply.ts";
 import { enlist, inOrder } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Work } from "./work.ts";
-import type { Colocated } from "../ports/transport.ts";
 
 /** What a settlement needs to know of its consumer. */
 export interface SettlementOptions {

@@ -1,6 +1,6 @@
 import { deferred } from "../base/deferred.ts";
 import type { Deferred } from "../base/deferred.ts";
-import type { Starts, TakenMark } from "../ports/store.ts";
+import type { Starts, TakenMark } from "../ports/starts.ts";
 import type { Work } from "./work.ts";
 
 /** What a service may do with a message that may have ended its process. */

@@ -1,8 +1,10 @@
 import { deferred } from "../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
-import type { Outgoing } from "../ports/transport.ts";
-import type { InboxEntry, ScheduledMessage, StoreTransaction } from "../ports/store.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
+import type { InboxEntry } from "../ports/inbox.ts";
+import type { ScheduledMessage } from "../ports/schedule.ts";
+import type { StoreTransaction } from "../ports/store.ts";
 import { enlist, inOrder } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
 

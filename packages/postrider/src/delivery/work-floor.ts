@@ -13,7 +13,7 @@ import { isLeaseLost } from "./settlement.ts";
 import type { Settlement } from "./settlement.ts";
 import type { StartLedger } from "./starts.ts";
 import type { Runner, Work } from "./work.ts";
-import type { DeadLetterList } from "../ports/store.ts";
+import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { MessageOutcome } from "../ports/telemetry.ts";
 
 /** What a floor stands on. */

@@ -1,7 +1,7 @@
 import type { Deferred } from "../base/deferred.ts";
 import type { FoundMessage } from "../envelope/envelope.ts";
 import type { ReadyMessage } from "../pipeline/decode.ts";
-import type { ClaimedHeld } from "../ports/store.ts";
+import type { ClaimedHeld } from "../ports/held.ts";
 import type { Delivery } from "../ports/transport.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Startable } from "./dispatcher.ts";

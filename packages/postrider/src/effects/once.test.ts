@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
-import type { Effects } from "../ports/store.ts";
+import type { Effects } from "../ports/effects.ts";
 import { effectLedger } from "./once.ts";
 import type { EffectOwner } from "./once.ts";
 

@@ -1,6 +1,6 @@
 import { fail, reasonOf } from "../base/errors.ts";
 import { derivedId } from "../base/ids.ts";
-import type { Effects } from "../ports/store.ts";
+import type { Effects } from "../ports/effects.ts";
 
 /** Whose effect it is: the same for a message, its redeliveries, redrives and edited copies. */
 export interface EffectOwner {

@@ -64,6 +64,13 @@ export interface WireMessage {
   readonly body: WireBody;
 }
 
+/** A message on its way to a destination. */
+export interface Outgoing extends WireMessage {
+  readonly destination: string;
+  /** Whether the same id may be sent again, so that readers must look it up before they handle it. */
+  readonly mayRepeat: boolean;
+}
+
 /** A message as it was found: `envelope` is absent where it is foreign or cannot be read. */
 export interface FoundMessage {
   readonly envelope: Envelope | undefined;

@@ -4,11 +4,11 @@ import { countedIds } from "../base/ids.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { command, event } from "../contracts/contract.ts";
 import { checkEnvelope } from "./check.ts";
-import type { Envelope } from "./envelope.ts";
+import type { Envelope, Outgoing } from "./envelope.ts";
 import { inboxIdOf, newIdentity, runIdentity } from "./identity.ts";
 import type { Identify } from "./identity.ts";
 import { bodyText, destinationOf, draft } from "./outgoing.ts";
-import type { OutgoingFacts, OutgoingMessage } from "./outgoing.ts";
+import type { OutgoingFacts } from "./outgoing.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const Placed = event("order.placed", {
@@ -31,9 +31,9 @@ function facts(more: Partial<OutgoingFacts> = {}): OutgoingFacts {
   return { service: "ordering", nowMs: NOW_MS, identify: newIdentity(countedIds(new VirtualClock())), maxBodyBytes: 1000, ...more };
 }
 
-function only(...parameters: Parameters<typeof draft>): OutgoingMessage {
+function only(...parameters: Parameters<typeof draft>): Outgoing {
   const { id, messages } = draft(...parameters);
-  const [message, ...others] = messages as readonly OutgoingMessage[];
+  const [message, ...others] = messages as readonly Outgoing[];
   expect(others).toEqual([]);
   expect(message!.envelope.id).toBe(id);
   expect(checkEnvelope(message!.envelope)).toBe(message!.envelope);
@@ -109,7 +109,7 @@ test("older versions are published beside it, tied to it by id, and each knows t
     key: (member) => member.id,
     alsoAs: { 1: ({ name }) => ({ n: name }), 2: ({ id }) => ({ id }) },
   });
-  const [message, v2, v1] = draft(Updated, { id: "m", name: "Kim" }, facts()).messages as readonly OutgoingMessage[];
+  const [message, v2, v1] = draft(Updated, { id: "m", name: "Kim" }, facts()).messages as readonly Outgoing[];
   expect(message!.envelope).toMatchObject({ contractversion: 3, adaptedto: "2 1" });
   expect(v2!.envelope).toMatchObject({ contractversion: 2, adaptedfrom: message!.envelope.id, adaptedto: "3 1", partitionkey: "m" });
   expect(v1).toMatchObject({

@@ -6,18 +6,11 @@ import { contextOf } from "../contracts/contract.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { acceptedBody, adaptedCopies, validateInput } from "../contracts/read.ts";
 import { ATTRIBUTE_LENGTHS } from "./check.ts";
-import type { Envelope, WireMessage } from "./envelope.ts";
+import type { Envelope, Outgoing } from "./envelope.ts";
 import type { Identify } from "./identity.ts";
 import { isoTime } from "./iso-time.ts";
 import { checkOptions, headersOf } from "./message-options.ts";
 import type { MessageOptions } from "./message-options.ts";
-
-/** A message on its way to a destination; the port's `Outgoing` by another name, because ports lie above. */
-export interface OutgoingMessage extends WireMessage {
-  readonly destination: string;
-  /** Whether the same id may be sent again, so that readers must look it up before they handle it. */
-  readonly mayRepeat: boolean;
-}
 
 /** Who sends, when and why. */
 export interface OutgoingFacts {
@@ -43,7 +36,7 @@ export interface OutgoingFacts {
 export interface Draft {
   readonly id: string;
   /** The message, then its adapted copies. A promise only where the schema gives one; it then rejects with what {@link draft} throws otherwise. */
-  readonly messages: MaybePromise<readonly OutgoingMessage[]>;
+  readonly messages: MaybePromise<readonly Outgoing[]>;
 }
 
 /**
@@ -123,7 +116,7 @@ function keyOf(contract: AnyContract, body: unknown): string | undefined {
   });
 }
 
-function messagesOf(contract: AnyContract, message: Accepted, facts: OutgoingFacts, options: MessageOptions): readonly OutgoingMessage[] {
+function messagesOf(contract: AnyContract, message: Accepted, facts: OutgoingFacts, options: MessageOptions): readonly Outgoing[] {
   const envelope = envelopeOf(contract, message, facts, options);
   const text = bodyText(contract, contract.version, message.input, facts.maxBodyBytes);
   const shared = {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fail } from "../base/errors.ts";
 import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { OutboxRow } from "../ports/store.ts";
+import type { OutboxRow } from "../ports/outbox.ts";
 import { judge } from "./judge.ts";
 
 const row = (sequence: number, key: string | undefined, { attempts = 0, destination = "order.events" } = {}): OutboxRow => ({

@@ -1,6 +1,6 @@
 import { isPermanent } from "../base/permanent.ts";
 import type { PostriderError } from "../base/errors.ts";
-import type { OutboxRow } from "../ports/store.ts";
+import type { OutboxRow } from "../ports/outbox.ts";
 import type { SendOutcome } from "../ports/transport.ts";
 
 /** What becomes of the rows of one send. */

@@ -8,8 +8,11 @@ import { VirtualClock } from "../base/virtual-clock.ts";
 import { unsentLetters } from "../deadletters/letter.ts";
 import { NO_HEADERS } from "../envelope/envelope.ts";
 import type { LogFields, Logger } from "../ports/logger.ts";
-import type { DeadLetter, OutboxReader, Store } from "../ports/store.ts";
-import type { Outgoing, SendOutcome, Transport } from "../ports/transport.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { OutboxReader } from "../ports/outbox.ts";
+import type { Store } from "../ports/store.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
+import type { SendOutcome, Transport } from "../ports/transport.ts";
 import { outboxRelay } from "./relay.ts";
 import type { OutboxRelay, OutboxRelayOptions } from "./relay.ts";
 

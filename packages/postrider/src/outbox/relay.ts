@@ -6,8 +6,11 @@ import type { PostriderError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { WakeLoop } from "../base/wake-loop.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { DeadLetter, OutboxRow, Store } from "../ports/store.ts";
-import type { Outgoing, SendOutcome, Transport } from "../ports/transport.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { OutboxRow } from "../ports/outbox.ts";
+import type { Store } from "../ports/store.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
+import type { SendOutcome, Transport } from "../ports/transport.ts";
 import { judge } from "./judge.ts";
 
 /** What a relay stands on. */

@@ -1,7 +1,17 @@
 import type { Envelope } from "../envelope/envelope.ts";
 
 /** What happened to a message, for counters. */
-export type MessageOutcome = "handled" | "repeated" | "skipped" | "retried" | "dead" | "expired" | "unhandled" | "quarantined" | "parked" | "givenBack";
+export type MessageOutcome =
+  | "handled"
+  | "repeated"
+  | "skipped"
+  | "retried"
+  | "dead"
+  | "expired"
+  | "unhandled"
+  | "quarantined"
+  | "parked"
+  | "givenBack";
 
 /** Where counts, durations and spans go. All methods are cheap and never throw. */
 export interface Telemetry {

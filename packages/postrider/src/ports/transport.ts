@@ -1,6 +1,6 @@
 import type { PostriderError } from "../base/errors.ts";
 import type { MaybePromise } from "../base/deferred.ts";
-import type { FoundMessage, WireMessage } from "../envelope/envelope.ts";
+import type { FoundMessage, Outgoing } from "../envelope/envelope.ts";
 import type { Where } from "../contracts/contract.ts";
 import type { StoreTransaction } from "./store.ts";
 
@@ -66,13 +66,6 @@ export interface TopologyChange {
   readonly action: "create" | "change" | "extra";
   readonly thing: string;
   readonly detail: string;
-}
-
-/** A message on its way to a destination. */
-export interface Outgoing extends WireMessage {
-  readonly destination: string;
-  /** Whether the same id may be sent again, so that readers must look it up before they handle it. */
-  readonly mayRepeat: boolean;
 }
 
 /** What became of a sent message: undefined once it is durable, else why not. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { Recurrence, ScheduledMessage } from "../ports/store.ts";
+import type { Recurrence, ScheduledMessage } from "../ports/schedule.ts";
 import { nextSlotAt, takeSlot } from "./recurrence.ts";
 
 const at = (text: string): number => Date.parse(text);

@@ -3,9 +3,9 @@ import type { MaybePromise } from "../base/deferred.ts";
 import { isPromise } from "../base/deferred.ts";
 import { fail, reasonOf } from "../base/errors.ts";
 import { derivedId } from "../base/ids.ts";
-import type { Envelope } from "../envelope/envelope.ts";
-import type { Recurrence, ScheduledMessage, StoreTransaction } from "../ports/store.ts";
-import type { Outgoing } from "../ports/transport.ts";
+import type { Envelope, Outgoing } from "../envelope/envelope.ts";
+import type { Recurrence, ScheduledMessage } from "../ports/schedule.ts";
+import type { StoreTransaction } from "../ports/store.ts";
 
 /**
  * The first slot of a recurrence after `afterMs`, in milliseconds since the epoch.

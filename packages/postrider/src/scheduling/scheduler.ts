@@ -4,8 +4,10 @@ import type { PostriderError } from "../base/errors.ts";
 import { isPermanent } from "../base/permanent.ts";
 import { WakeLoop } from "../base/wake-loop.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { DeadLetter, ScheduledMessage, Store, StoreTransaction } from "../ports/store.ts";
-import type { Outgoing } from "../ports/transport.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
+import type { ScheduledMessage } from "../ports/schedule.ts";
+import type { Store, StoreTransaction } from "../ports/store.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
 import { takeSlot } from "./recurrence.ts";
 import type { DueSlot } from "./recurrence.ts";
 

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { countedIds } from "../../base/ids.ts";
-import { seededRandom } from "../../base/random.ts";
-import { VirtualClock } from "../../base/virtual-clock.ts";
-import { memoryWorld } from "../../adapters/memory/world.ts";
-import type { MemoryWorld } from "../../adapters/memory/world.ts";
-import { command, event } from "../../contracts/contract.ts";
-import type { Service } from "../../pipeline/service.ts";
-import type { LogFields, Logger } from "../../ports/logger.ts";
-import type { Alert } from "../../telemetry/alert.ts";
-import type { Bus, BusOptions } from "../api.ts";
-import { createBus } from "../bus.ts";
+import { countedIds } from "../base/ids.ts";
+import { seededRandom } from "../base/random.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
+import { memoryWorld } from "../adapters/memory/world.ts";
+import type { MemoryWorld } from "../adapters/memory/world.ts";
+import { command, event } from "../contracts/contract.ts";
+import type { Service } from "../pipeline/service.ts";
+import type { LogFields, Logger } from "../ports/logger.ts";
+import type { Alert } from "../telemetry/alert.ts";
+import type { Bus, BusOptions } from "./api.ts";
+import { createBus } from "./bus.ts";
 
 /** The contracts of these tests. */
 export const Order = z.object({ orderId: z.string(), total: z.number() });
