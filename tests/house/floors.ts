@@ -1,3 +1,4 @@
+import { TEST_FILE } from "./source.ts";
 import type { Import } from "./imports.ts";
 import type { Violation } from "./source.ts";
 
@@ -30,7 +31,7 @@ const ADAPTERS_FLOOR = 4;
 /** An import goes down only; siblings on a floor are strangers; nothing inside imports an entry file. Tests may look anywhere. */
 export function floorViolations(imports: readonly Import[]): readonly Violation[] {
   return imports
-    .filter(({ from }) => from.startsWith(HOUSE) && !/\.test(-d)?\.ts$/.test(from))
+    .filter(({ from }) => from.startsWith(HOUSE) && !TEST_FILE.test(from))
     .flatMap((found) => (found.target === undefined ? [] : [floorViolation(found, found.target)]))
     .filter((violation) => violation !== undefined);
 }
@@ -38,7 +39,7 @@ export function floorViolations(imports: readonly Import[]): readonly Violation[
 function floorViolation({ from, line }: Import, target: string): Violation | undefined {
   const violation = (message: string): Violation => ({ file: from, line, message });
   if (!target.startsWith(HOUSE)) return violation(`imports ${target}, which is outside the library`);
-  if (/\.test(-d)?\.ts$/.test(target)) return violation(`imports the test ${target}`);
+  if (TEST_FILE.test(target)) return violation(`imports the test ${target}`);
   const [own, other] = [roomOf(from), roomOf(target)];
   const [ownFloor, otherFloor] = [floorOf(own), floorOf(other)];
   if (ownFloor === undefined) return violation(`${own}/ has no floor; give it one in an ADR and in tests/house/floors.ts`);

@@ -1,3 +1,4 @@
+import { TEST_FILE } from "./source.ts";
 import { posix } from "node:path";
 import type { Import } from "./imports.ts";
 import type { Violation } from "./source.ts";
@@ -35,7 +36,7 @@ export function dependencyViolations(
 }
 
 function isLibraryCode(path: string): boolean {
-  return path.startsWith("packages/postrider/src/") && !/\.test(-d)?\.ts$/.test(path);
+  return path.startsWith("packages/postrider/src/") && !TEST_FILE.test(path);
 }
 
 function isOf(specifier: string, name: string): boolean {

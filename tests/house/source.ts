@@ -32,7 +32,8 @@ export interface Node {
 
 const SKIPPED_FOLDERS = new Set(["node_modules", "dist", ".postrider", "results"]);
 const SOURCE_FILE = /(?<!\.d)\.m?[tj]s$/;
-const TEST_FILE = /\.(test|test-d|test-support)\.ts$/;
+/** Tests and what only they use. */
+export const TEST_FILE: RegExp = /\.(test|test-d|test-support)\.ts$/;
 
 /** Reads the source files below some folders of the project; a folder that is not there has none. */
 export function readTree(root: string, folders: readonly string[]): Tree {
