@@ -8,7 +8,7 @@ import { LaneSlot } from "./lane.ts";
 import { Track } from "./log.ts";
 import type { Entry } from "./log.ts";
 
-const TRIM_EVERY = 1024; // messages of a track between two looks at what may go
+const TRIM_EVERY = 128; // messages of a track between two looks at what may go
 
 /** One destination: a log in lanes, each with a track for high priority and one for the rest, and the groups that read it. */
 export class MemoryDestination {

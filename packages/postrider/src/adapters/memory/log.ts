@@ -37,9 +37,10 @@ export class Track {
     this.#entries.push(entry);
   }
 
-  /** Forgets what is before an index. */
+  /** Forgets what is before an index; later, if that would mean to copy much for little. */
   dropBefore(index: number): void {
-    if (index <= this.#start) return;
+    const dropped = index - this.#start;
+    if (dropped <= 0 || dropped * 4 < this.#entries.length) return;
     this.#entries = this.#entries.slice(index - this.#start);
     this.#start = index;
   }

@@ -12,7 +12,7 @@ import { MemoryTransport } from "./transport.ts";
 export interface MemoryWorldOptions {
   /** Default the machine's own. */
   readonly clock?: Clock;
-  /** Consumed messages kept per destination, for replay and new subscribers; unread ones are always kept. Default 10 000. */
+  /** Consumed messages kept per destination, for replay and new subscribers; unread ones are always kept. Default 1000. */
   readonly keepMessages?: number;
   /** How long a lane may take to change its owner, in milliseconds. Default 5000. */
   readonly revokeMs?: number;
@@ -58,7 +58,7 @@ export interface MemoryWorld {
 export function memoryWorld(options: MemoryWorldOptions = {}): MemoryWorld {
   const core = new MemoryCore({
     clock: options.clock ?? systemClock,
-    keepMessages: options.keepMessages ?? 10_000,
+    keepMessages: options.keepMessages ?? 1000,
     revokeMs: options.revokeMs ?? 5000,
     maxBodyBytes: options.maxBodyBytes ?? Infinity,
   });
