@@ -9,7 +9,7 @@ import { run } from "./support/run.ts";
 const WORKPLACE = join(ROOT, ".postrider", "docs");
 const LIMIT_MS = 120_000;
 
-const pages = [...globSync(["README.md", "README.ko.md", "docs/guide/**/*.md"], { cwd: ROOT })].toSorted();
+const pages = [...globSync(["README.md", "README.ko.md", "docs/guide/**/*.md", "docs/ko/**/*.md"], { cwd: ROOT })].toSorted();
 const blocks = pages.flatMap((page) => blocksOf(page, readFileSync(join(ROOT, page), "utf8"))).filter(({ info }) => info[0] === "ts");
 const runnable = blocks.filter(({ info }) => info.includes("run"));
 let mistakes: readonly string[] = [];
