@@ -34,6 +34,8 @@ export { writeBody, writeHeaders } from "./envelope/foreign-writers.ts";
 export type { ForeignForm } from "./envelope/foreign-writers.ts";
 export type { ForeignIdentity, ForeignMapping } from "./envelope/foreign.ts";
 
+export type { PlainForm } from "./envelope/plain.ts";
+
 // Errors
 export { isPostriderError, PostriderError } from "./base/errors.ts";
 export type { ErrorCode } from "./base/errors.ts";

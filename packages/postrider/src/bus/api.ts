@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Ids } from "../base/ids.ts";
 import type { Random } from "../base/random.ts";
 import type { AnyContract, InputOfContract, ReplyOf } from "../contracts/contract.ts";
+import type { PlainForm } from "../envelope/plain.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Sql } from "../ports/sql.ts";
 import type { LetterOperations } from "../deadletters/types.ts";
@@ -31,6 +32,8 @@ export interface BusOptions extends Infrastructure {
   readonly run?: readonly string[];
   /** Contracts that others handle, outside this app: commands to them need no owner here. */
   readonly external?: readonly AnyContract[];
+  /** By destination, such as `order.events`: written so that readers who know nothing of Postrider find a message's identity. */
+  readonly plain?: Readonly<Record<string, PlainForm>>;
   /** Lanes of each destination: how many instances of a service can share its keys. Default 8. Changing it later is a migration. */
   readonly lanes?: number;
   /** How long a stop waits for running handlers, in milliseconds. Default 8000. */

@@ -7,7 +7,9 @@ import { validateInput } from "../contracts/read.ts";
 import type { BodyReading } from "../contracts/read.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
 import type { Compose } from "../delivery/runtime.ts";
-import type { Envelope } from "../envelope/envelope.ts";
+import type { Envelope, Outgoing } from "../envelope/envelope.ts";
+import { plainly } from "../envelope/plain.ts";
+import type { PlainForm } from "../envelope/plain.ts";
 import { bodyText, destinationOf, draft } from "../envelope/outgoing.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 
@@ -19,13 +21,15 @@ export interface ComposerOptions {
   readonly contracts: ContractIndex;
   readonly destinations: ReadonlySet<string>;
   readonly maxBodyBytes: number;
+  /** By destination: how it is written for readers that know nothing of us. */
+  readonly plain: Readonly<Record<string, PlainForm>>;
   /** Whether a re-run may send the same ids again without a transaction to prevent it. */
   readonly mayRepeat: boolean;
 }
 
 /** Makes a service's messages. What has no place to go is refused where it is sent, not lost where it would arrive. */
 export function composer(options: ComposerOptions): Compose {
-  const { service, clock, telemetry, maxBodyBytes, mayRepeat } = options;
+  const { service, clock, telemetry, maxBodyBytes, mayRepeat, plain } = options;
   const routed = new WeakSet<AnyContract>();
   return (contract, body, request) => {
     if (!routed.has(contract)) {
@@ -42,12 +46,16 @@ export function composer(options: ComposerOptions): Compose {
       trace: telemetry.inject(),
       cause,
     };
-    return draft(
+    const drafted = draft(
       contract,
       body,
       { ...facts, ...(replyTo === undefined ? {} : { replyTo }), ...(leavesAtMs === undefined ? {} : { leavesAtMs }) },
       sending,
     );
+    const form = plain[destinationOf(contract)];
+    if (form === undefined) return drafted;
+    const write = (messages: readonly Outgoing[]): readonly Outgoing[] => messages.map((message) => plainly(message, form));
+    return { id: drafted.id, messages: isPromise(drafted.messages) ? drafted.messages.then(write) : write(drafted.messages) };
   };
 }
 

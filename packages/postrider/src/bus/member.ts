@@ -57,7 +57,13 @@ export class Member {
   /** Starts what runs for the service. Its store must be open. */
   async start(): Promise<void> {
     const { service, contracts, subscriptions } = this.#member;
-    this.#runner = new ServiceRunner({ runtime: this.#runtime, service, contracts, subscriptions });
+    this.#runner = new ServiceRunner({
+      runtime: this.#runtime,
+      service,
+      contracts,
+      subscriptions,
+      plain: this.#member.options.plain ?? {},
+    });
     this.#scheduler = this.#schedulerOf(this.#runtime.store);
     this.#relay = this.#relayOf(this.#runtime.store);
     await this.#runner.start();
@@ -107,7 +113,16 @@ export class Member {
       transportOf: (kind) => (kind === "event" ? options.events : options.commands),
       alert,
       wake: (what) => (what === "outbox" ? this.#relay?.wake() : this.#scheduler?.wake()),
-      compose: composer({ service: service.name, clock, telemetry, contracts, destinations, maxBodyBytes, mayRepeat: store === undefined }),
+      compose: composer({
+        service: service.name,
+        clock,
+        telemetry,
+        contracts,
+        destinations,
+        maxBodyBytes,
+        plain: options.plain ?? {},
+        mayRepeat: store === undefined,
+      }),
     };
   }
 

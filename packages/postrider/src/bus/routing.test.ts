@@ -138,6 +138,21 @@ test("a foreign message with its identity in the body is handled once, known by 
   expect([seen, (await app.bus.operations.deadLetters()).map((letter) => letter.body)]).toEqual([["o-9 e-1"], ["garbage"]]);
 });
 
+test.each(["headers", "body"] as const)("messages with their identity in plain %s are read by our own services too", async (identity) => {
+  const seen: unknown[] = [];
+  const reading = service("reading", (on) => on(OrderPlaced, (body, { message }) => void seen.push(body, message.headers["event-type"])));
+  await using app = await appOf([reading], { plain: { "order.events": { identity } } });
+  await app.bus.as("reading").publish(OrderPlaced, order("o-1"));
+  await app.pass();
+  const reader = app.world.transport();
+  await reader.open();
+  const [written] = await Array.fromAsync(reader.read("order.events", { from: "earliest" }));
+  const parsed = JSON.parse(written!.body as string) as Record<string, unknown>;
+  expect(seen).toEqual([order("o-1"), identity === "headers" ? "order.placed" : undefined]);
+  if (identity === "body")
+    expect(parsed).toMatchObject({ event_type: "order.placed", event_id: written!.envelope!.id, payload: order("o-1") });
+});
+
 test("a schema that answers later keeps the order of its lane", async () => {
   const slowly = z.object({ orderId: z.string(), total: z.number() }).refine(async ({ total }) => {
     for (let turn = 0; turn < 10 - total; turn++) await Promise.resolve();

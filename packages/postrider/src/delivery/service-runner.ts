@@ -1,5 +1,7 @@
 import type { Timer } from "../base/clock.ts";
 import { effectLedger } from "../effects/once.ts";
+import { payloadNameOf } from "../envelope/plain.ts";
+import type { PlainForm } from "../envelope/plain.ts";
 import type { RetryPolicy, Service } from "../pipeline/service.ts";
 import { decoder } from "../pipeline/decode.ts";
 import type { Decoder } from "../pipeline/decode.ts";
@@ -69,6 +71,8 @@ export interface ServiceRunnerOptions {
   readonly service: Service;
   readonly contracts: ContractIndex;
   readonly subscriptions: readonly PlacedReading[];
+  /** By destination: how this app writes it for readers that know nothing of it. */
+  readonly plain: Readonly<Record<string, PlainForm>>;
 }
 
 /** Runs one service of this process: a consumer for each destination that it reads, one dispatcher over all. */
@@ -198,14 +202,16 @@ function floorOf({ options: { runtime, service }, dispatcher, starts }: Wiring, 
   });
 }
 
-function decoderOf({ options: { runtime, service, contracts }, transport, subscription: { destination } }: Wiring): Decoder {
+function decoderOf({ options: { runtime, service, contracts, plain }, transport, subscription: { destination } }: Wiring): Decoder {
   const mapping = service.options.foreign?.[destination.name];
+  const payloadName = payloadNameOf(plain[destination.name]);
   return decoder({
     service,
     destination,
     contracts,
     clock: runtime.clock,
     ...(mapping === undefined ? {} : { mapping }),
+    ...(payloadName === undefined ? {} : { payloadName }),
     // Without positions nothing tells two foreign messages without an id apart but a new id for each.
     ...(transport.capabilities.positions ? {} : { newId: () => runtime.ids.next() }),
   });

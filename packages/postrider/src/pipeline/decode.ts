@@ -58,6 +58,8 @@ export interface DecoderOptions {
   readonly clock: Clock;
   /** Reads messages that others write here in their own form. What they claim of tenants and replies is not believed. */
   readonly mapping?: ForeignMapping;
+  /** The member of a body that holds what the contract knows, where this app writes its bodies around it. */
+  readonly payloadName?: string;
   /** Ids for foreign messages without one, where the transport has no positions: those cannot be deduplicated. Default: they are known by their position. */
   readonly newId?: () => string;
 }
@@ -79,11 +81,13 @@ class DecodeStage {
   readonly #clock: Clock;
   readonly #routes: ReadonlyMap<string, Routes>;
   readonly #foreign: ForeignReader | undefined;
+  readonly #payloadName: string | undefined;
 
   constructor(options: DecoderOptions) {
     this.#destination = options.destination.name;
     this.#contracts = options.contracts;
     this.#clock = options.clock;
+    this.#payloadName = options.payloadName;
     this.#routes = routesOf(options.service.handlers);
     this.#foreign = options.mapping && new ForeignReader({ ...options, mapping: options.mapping, destination: this.#destination });
   }
@@ -148,8 +152,16 @@ class DecodeStage {
     if (envelope.keyid !== undefined) return { unreadable: "it is encrypted" };
     if (envelope.dataref !== undefined) return { unreadable: "its data is elsewhere" };
     if (!isJsonType(envelope.datacontenttype)) return { unreadable: `its content type ${shown(envelope.datacontenttype)} is not JSON` };
-    return parseJson(wire);
+    const json = parseJson(wire);
+    return this.#payloadName === undefined ? json : payloadOf(json, this.#payloadName);
   }
+}
+
+/** What a body is written around; a body without that member, an edited one say, is taken as it is. */
+function payloadOf(json: JsonReading, name: string): JsonReading {
+  if (json.unreadable !== undefined || typeof json.value !== "object" || json.value === null || !Object.hasOwn(json.value, name))
+    return json;
+  return { unreadable: undefined, value: (json.value as Readonly<Record<string, unknown>>)[name] };
 }
 
 function read(route: Route, envelope: Envelope, value: unknown): MaybePromise<Decoded> {
