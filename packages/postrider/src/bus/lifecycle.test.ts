@@ -136,6 +136,29 @@ test("a message that ends its process each time is found out; its neighbours com
   expect([life.starts, handled.size]).toEqual([4, 19]);
 });
 
+test("a suspect that waits for its lone turn does not start once the bus is stopping", async () => {
+  const clock = new VirtualClock();
+  const world = memoryWorld({ clock });
+  let started: string[] = [];
+  const sender = service("sender", () => undefined);
+  const fragile = service("fragile", (on) => on(PlaceOrder, ({ orderId }) => new Promise((_resolve) => void started.push(orderId))), {
+    timeoutMs: 0,
+  });
+  await using before = await appOf([sender, fragile], { clock, world, run: ["sender"] });
+  for (const orderId of ["a", "b", "c"]) await before.bus.as("sender").send(PlaceOrder, order(orderId));
+  for (let crash = 0; crash < 2; crash++) {
+    const app = await appOf([sender, fragile], { clock, world, run: ["fragile"] });
+    await app.pass();
+    world.crash();
+  }
+  started = [];
+  const last = await appOf([sender, fragile], { clock, world, run: ["fragile"], drainMs: 100 });
+  await last.pass();
+  expect(started.length).toBe(1);
+  await last[Symbol.asyncDispose]();
+  expect(started.length).toBe(1);
+});
+
 test("where the broker is not the store's database, messages go by the outbox and are remembered in the inbox", async () => {
   const clock = new VirtualClock();
   const broker = memoryWorld({ clock });

@@ -10,6 +10,8 @@ export class LaneState<Item> {
   /** Taking that has not ended: later messages of the lane wait for it. */
   intake: Promise<void> | undefined;
   isGone = false;
+  /** Nothing of it starts any more. */
+  isLeaving = false;
   isPaused = false;
   readonly #suspects: readonly [normal: number, high: number];
   readonly #marked: [normal: number, high: number];

@@ -77,6 +77,7 @@ export class WorkFloor implements Runner {
 
   /** A lane goes: what waits is given back, what runs may end until the deadline, then it is interrupted. */
   async leave(state: LaneState<Work>, deadlineMs: number): Promise<void> {
+    state.isLeaving = true;
     const isOfLane = (work: Work): boolean => work.lane === state;
     const waiting = [...this.#options.dispatcher.evict(isOfLane), ...this.#gate.evict(isOfLane)];
     for (const work of waiting) this.#giveBackWaiting(work);
@@ -103,11 +104,12 @@ export class WorkFloor implements Runner {
   }
 
   async #runAndSettle(work: Work, startedAt: number): Promise<void> {
-    const { starts } = this.#options;
+    const { starts, parking } = this.#options;
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison") return this.#buryPoison(work, starts);
-    if (await this.#options.parking.park(work)) return;
+    if (await parking.park(work)) return;
     if (mayComeAgain(this.#attempt, work)) await this.#waitForTwin(work);
-    const outcome = await attempt(this.#attempt, work);
+    // While it waited its lane may have begun to leave: then it has not started, and does not.
+    const outcome: Outcome = work.lane.isLeaving ? { kind: "interrupted" } : await attempt(this.#attempt, work);
     await this.#settle(work, outcome, this.#options.runtime.clock.monotonicMs() - startedAt);
   }
 
