@@ -130,7 +130,7 @@ function settleQuietly(options: AttemptOptions, work: Work, unit: UnitOfWork): v
 async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Promise<void> {
   await unit.complete();
   // The ack must follow the commit: before it, a crash between the two would lose the message.
-  if (work.held === undefined && options.settlement.settlingOf(work) === undefined) await work.delivery!.ack();
+  if (!options.settlement.isInside(work)) await work.delivery!.ack();
 }
 
 function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
@@ -144,7 +144,7 @@ export function mayComeAgain(options: Pick<AttemptOptions, "settlement" | "inbox
   const { ready, delivery } = work;
   if (delivery === undefined || delivery.mayRepeat || options.inboxAlways) return true;
   const isForeign = delivery.envelope === undefined; // its producer may write it twice
-  return isForeign || ready.inboxId !== ready.envelope.id || options.settlement.settlingOf(work) === undefined;
+  return isForeign || ready.inboxId !== ready.envelope.id || !options.settlement.isInside(work);
 }
 
 function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefined {

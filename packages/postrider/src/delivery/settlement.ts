@@ -30,6 +30,11 @@ export class Settlement {
     this.#options = options;
   }
 
+  /** Whether a success is settled within its transaction; else the transport is told afterwards. */
+  isInside(work: Work): boolean {
+    return work.held !== undefined || this.#options.colocated !== undefined;
+  }
+
   /** What must be written with a success besides the handler's own work; undefined where the transport settles by itself afterwards. */
   settlingOf(work: Work): ((transaction: StoreTransaction) => MaybePromise<void>) | undefined {
     const { delivery } = work;
