@@ -7,16 +7,12 @@ import type { Job, Turn } from "./turn.ts";
 /** What an append needs of its file. */
 export interface Appender {
   append(turn: Turn, message: Outgoing): void;
+  /** Why a message cannot be written, if it cannot. */
+  refusalOf(message: Outgoing): SendOutcome;
   /** The job waits. */
   began(job: AppendJob): void;
   /** The job has ended, however. */
   ended(job: AppendJob): void;
-}
-
-/** A message, or why it cannot be written. */
-export interface Candidate {
-  readonly message: Outgoing;
-  readonly refusal: SendOutcome;
 }
 
 /** One send: messages that become rows in one commit. */
@@ -26,16 +22,19 @@ export class AppendJob implements Job {
   /** When the sender stops waiting, by the monotonic clock. */
   readonly deadlineAtMs: number;
   readonly #deadlineMs: number;
-  readonly #candidates: readonly Candidate[];
+  readonly #messages: readonly Outgoing[];
+  /** By message: why it cannot be written. Undefined where all can. */
+  readonly #refusals: readonly SendOutcome[] | undefined;
   readonly #appender: Appender;
   #resolve!: (outcomes: readonly SendOutcome[]) => void;
   #isOver = false;
 
-  constructor(candidates: readonly Candidate[], appender: Appender, deadlineMs: number, nowMs: number) {
-    this.#candidates = candidates;
+  constructor(messages: readonly Outgoing[], appender: Appender, deadlineMs: number, nowMs: number) {
+    this.#messages = messages;
+    this.#appender = appender;
     this.deadlineAtMs = nowMs + deadlineMs;
     this.#deadlineMs = deadlineMs;
-    this.#appender = appender;
+    this.#refusals = refusalsOf(messages, appender);
     this.promise = new Promise((resolve) => (this.#resolve = resolve));
     appender.began(this);
   }
@@ -45,7 +44,10 @@ export class AppendJob implements Job {
   }
 
   run(turn: Turn): void {
-    for (const { message, refusal } of this.#candidates) if (refusal === undefined) this.#appender.append(turn, message);
+    const refusals = this.#refusals;
+    this.#messages.forEach((message, at) => {
+      if (refusals?.[at] === undefined) this.#appender.append(turn, message);
+    });
   }
 
   durable(): void {
@@ -58,13 +60,18 @@ export class AppendJob implements Job {
 
   /** The sender stops waiting. What has not been written will not be. */
   expire(): void {
-    this.#end(fail("PR_OUTCOME_UNKNOWN", { transport: "sqlite", count: this.#candidates.length, deadlineMs: this.#deadlineMs }));
+    this.#end(fail("PR_OUTCOME_UNKNOWN", { transport: "sqlite", count: this.#messages.length, deadlineMs: this.#deadlineMs }));
   }
 
   #end(error: PostriderError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#resolve(this.#candidates.map(({ refusal }) => refusal ?? error));
+    this.#resolve(this.#messages.map((_, at) => this.#refusals?.[at] ?? error));
     this.#appender.ended(this);
   }
+}
+
+function refusalsOf(messages: readonly Outgoing[], appender: Appender): readonly SendOutcome[] | undefined {
+  const isFine = messages.every((message) => appender.refusalOf(message) === undefined);
+  return isFine ? undefined : messages.map((message) => appender.refusalOf(message));
 }

@@ -134,6 +134,12 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
     void this.#options.clock.yield().then(() => this.#pump());
   }
 
+  readTo(isHigh: boolean): number {
+    let least = Infinity;
+    for (const cursor of this.#lanes.cursors) least = Math.min(least, (isHigh ? cursor.high : cursor.normal).fetchedTo);
+    return least;
+  }
+
   ack(delivery: SqliteDelivery): Promise<void> | undefined {
     if (delivery.cursor.state === "gone") return undefined;
     delivery.state = "settling";
@@ -179,6 +185,7 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
     try {
       this.#handOver((batches) => this.#again(flowing, batches));
       for (const scan of this.#scans) if (!this.#isFull) this.#handOver((batches) => this.#scan(scan, flowing, batches));
+      this.#options.log.passed();
     } catch (error) {
       this.#options.sink.onError(isPostriderError(error) ? error : fail("PR_TRANSPORT_FAILED", { transport: "sqlite", during: "a read", detail: String(error) }, { cause: error }));
       this.#options.clock.after(ACK_RETRY_MS, () => this.wake());

@@ -18,32 +18,44 @@ export interface Settler {
  * States: *out* (handed over), *settling* (a turn that is not committed yet settles it; back to out if that comes to nothing), *over*.
  */
 export class SqliteDelivery implements Delivery {
-  readonly position: number;
-  readonly envelope: Envelope | undefined;
-  readonly headers: Headers;
-  readonly body: WireBody;
-  readonly bytes: number;
-  readonly mayRepeat: boolean;
   readonly isRedelivered: boolean;
-  readonly cursor: LaneCursor<SqliteDelivery>;
   readonly isHigh: boolean;
+  readonly cursor: LaneCursor<SqliteDelivery>;
   /** See the class. */
   state: "out" | "settling" | "over" = "out";
   readonly #settler: Settler;
   readonly #stored: StoredMessage;
 
   constructor(stored: StoredMessage, cursor: LaneCursor<SqliteDelivery>, isHigh: boolean, settler: Settler, isRedelivered: boolean) {
-    this.position = stored.position;
-    this.envelope = stored.envelope;
-    this.headers = stored.headers;
-    this.body = stored.body;
-    this.bytes = stored.bytes;
-    this.mayRepeat = stored.mayRepeat;
     this.isRedelivered = isRedelivered;
-    this.cursor = cursor;
     this.isHigh = isHigh;
+    this.cursor = cursor;
     this.#settler = settler;
     this.#stored = stored;
+  }
+
+  get position(): number {
+    return this.#stored.position;
+  }
+
+  get envelope(): Envelope | undefined {
+    return this.#stored.envelope;
+  }
+
+  get headers(): Headers {
+    return this.#stored.headers;
+  }
+
+  get body(): WireBody {
+    return this.#stored.body;
+  }
+
+  get bytes(): number {
+    return this.#stored.bytes;
+  }
+
+  get mayRepeat(): boolean {
+    return this.#stored.mayRepeat;
   }
 
   get lane(): Lane {

@@ -13,6 +13,8 @@ import type { Writer } from "./writer.ts";
 /** Who wants to know of new rows. */
 export interface LogReader {
   wake(): void;
+  /** Up to where it has read a table. */
+  readTo(isHigh: boolean): number;
 }
 
 /** What a log stands on. */
@@ -71,6 +73,15 @@ export class Log implements Participant {
 
   wakeReaders(): void {
     for (const reader of this.#readers) reader.wake();
+  }
+
+  /** A reader has read on: what all have read is forgotten. */
+  passed(): void {
+    for (const isHigh of [false, true]) {
+      let least = Infinity;
+      for (const reader of this.#readers) least = Math.min(least, reader.readTo(isHigh));
+      (isHigh ? this.high : this.normal).dropTo(least);
+    }
   }
 
   /** Writes a message, inside a turn. */

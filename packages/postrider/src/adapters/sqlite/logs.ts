@@ -1,10 +1,13 @@
 import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import { bodyBytes } from "../../envelope/envelope.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
+import type { SendOutcome } from "../../ports/transport.ts";
 import type { AppendJob, Appender } from "./append-job.ts";
 import type { Connection } from "./connection.ts";
 import { Log } from "./log.ts";
 import type { Replies } from "./replies.ts";
-import { findDestination } from "./topology.ts";
+import { findDestination, unknownDestination } from "./topology.ts";
 import type { Turn } from "./turn.ts";
 import type { Writer } from "./writer.ts";
 
@@ -15,7 +18,10 @@ export interface LogsOptions {
   readonly writer: Writer;
   readonly clock: Clock;
   readonly replies: Replies;
+  readonly maxBodyBytes: number;
 }
+
+const MAX_BYTES_PER_CHARACTER = 3; // of a UTF-16 unit in UTF-8
 
 /** All logs of a file, by destination; and what is on its way into them. */
 export class Logs implements Appender {
@@ -34,9 +40,13 @@ export class Logs implements Appender {
     return this.#logs.values();
   }
 
-  /** Whether messages can be written to a destination. */
-  knows(destination: string): boolean {
-    return this.#options.replies.isAddress(destination) || this.find(destination) !== undefined;
+  refusalOf({ destination, envelope, body }: Outgoing): SendOutcome {
+    if (this.find(destination) === undefined && !this.#options.replies.isAddress(destination)) return unknownDestination(destination);
+    const limit = this.#options.maxBodyBytes;
+    // A text of n characters has n to 3 n bytes: most need no counting.
+    if (body.length * MAX_BYTES_PER_CHARACTER <= limit) return undefined;
+    const bytes = bodyBytes(body);
+    return bytes > limit ? fail("PR_BODY_TOO_LARGE", { contract: envelope.type, bytes, limit }) : undefined;
   }
 
   /** A destination's log, if the destination was made, here or elsewhere. */

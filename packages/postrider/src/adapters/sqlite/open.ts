@@ -27,6 +27,7 @@ export interface OpenOptions {
   readonly leaseMs: number;
   readonly walLimitBytes: number;
   readonly retention: LogRetention;
+  readonly maxBodyBytes: number;
 }
 
 /** Who hears of what happens in a file by itself. */
@@ -53,9 +54,10 @@ export async function openParts(options: OpenOptions, listeners: OpenListeners):
     await whileBusy(options, () => migrate(connection, options.file));
     const reader = openReader(options.file);
     opened.push(reader);
-    const sync = options.unsafeNoSync ? undefined : new WalSync(options.file, listeners.onFatal);
+    const sync: WalSync | undefined = options.unsafeNoSync ? undefined : new WalSync(options.file, { onFatal: listeners.onFatal, onSynced: () => parts.writer.synced() });
     await sync?.open();
-    return assemble(options, listeners, { connection, reader, sync });
+    const parts: FileParts = assemble(options, listeners, { connection, reader, sync });
+    return parts;
   } catch (error) {
     for (const connection of opened) connection.close();
     throw wrapVendorError(error, options.file, "the opening");
@@ -80,11 +82,12 @@ function assemble(options: OpenOptions, listeners: OpenListeners, { connection, 
     onCommit: (turn) => settle(turn, sync, checkpointer),
     hasRivals: () => keeper.hasRivals,
     onForeignChange: listeners.onForeignChange,
+    isSyncing: () => sync?.isRunning === true,
     isHeldUp: () => checkpointer.isBehind,
   });
   const keeper: LaneKeeper = new LaneKeeper({ connection, writer, clock, leaseMs, instance: options.ids.next(), onError: listeners.onError });
   const replies = new Replies({ connection, reader, writer, sync, clock });
-  const logs = new Logs({ connection, reader, writer, clock, replies });
+  const logs = new Logs({ connection, reader, writer, clock, replies, maxBodyBytes: options.maxBodyBytes });
   const trimmer = new Trimmer({ connection, reader, writer, clock, retention: options.retention, logs: () => logs.open });
   keeper.renewSoon();
   return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer };

@@ -16,7 +16,7 @@ export interface StoredMessage {
 }
 
 const MAX_MESSAGES = 4096;
-const MAX_BYTES = 2 * 1024 * 1024;
+const MAX_BYTES = 4 * 1024 * 1024;
 const COMPACT_AFTER = 1024;
 
 /**
@@ -52,6 +52,16 @@ export class Tail {
     this.#bytes = 0;
     this.base = end;
     this.end = end;
+  }
+
+  /** Forgets what every reader has passed: the younger the dead, the cheaper their collection. */
+  dropTo(position: number): void {
+    while (this.#first < this.#messages.length && this.#messages[this.#first]!.position <= position) this.#dropFirst();
+    if (this.#first === this.#messages.length) {
+      this.#messages = [];
+      this.#first = 0;
+      if (position > this.base) this.base = Math.min(position, this.end);
+    }
   }
 
   /** Whether what follows `position` is here. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Ids } from "../../base/ids.ts";
 import { fail } from "../../base/errors.ts";
-import { bodyBytes } from "../../envelope/envelope.ts";
+import type { PostriderError } from "../../base/errors.ts";
 import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import type { Colocated, Consumption, Delivery, DestinationStatus, ReadMessage, ReadRange, ReplyInbox, SendOutcome, Sink, Subscription, Topology, TopologyPlan, Transport, TransportCapabilities } from "../../ports/transport.ts";
@@ -9,7 +9,6 @@ import { AppendJob } from "./append-job.ts";
 import { SqliteConsumption } from "./consumption.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { destinationStatuses, readLog } from "./log-reader.ts";
-import type { Logs } from "./logs.ts";
 import type { FileParts } from "./parts.ts";
 import { applyTopology, differences, ensureCursors, unknownDestination } from "./topology.ts";
 import { SqliteTransaction } from "./transaction.ts";
@@ -73,13 +72,15 @@ export class SqliteTransport implements Transport {
     for (const { name } of topology.destinations) logs.find(name);
   }
 
-  // async only for its rejection when closed: the promise of the job is handed through.
-  async send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
-    const { writer, logs } = this.#host.parts("send");
-    const candidates = batch.map((message) => ({ message, refusal: this.#refusalOf(logs, message) }));
-    const job = new AppendJob(candidates, logs, options.deadlineMs, this.#host.clock.monotonicMs());
-    writer.enqueue(job);
-    return job.promise;
+  send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
+    try {
+      const { writer, logs } = this.#host.parts("send");
+      const job = new AppendJob(batch, logs, options.deadlineMs, this.#host.clock.monotonicMs());
+      writer.enqueue(job);
+      return job.promise;
+    } catch (error) {
+      return Promise.reject(error as PostriderError);
+    }
   }
 
   async consume(subscription: Subscription, sink: Sink): Promise<Consumption> {
@@ -145,17 +146,10 @@ export class SqliteTransport implements Transport {
   #enlist(transaction: StoreTransaction, batch: readonly Outgoing[]): void {
     const { logs } = this.#host.parts("enlist");
     for (const message of batch) {
-      const refusal = this.#refusalOf(logs, message);
+      const refusal = logs.refusalOf(message);
       if (refusal !== undefined) throw refusal;
     }
     ownTransaction(transaction).enlist(batch);
-  }
-
-  #refusalOf(logs: Logs, { destination, envelope, body }: Outgoing): SendOutcome {
-    if (!logs.knows(destination)) return unknownDestination(destination);
-    const limit = this.#host.maxBodyBytes;
-    const bytes = bodyBytes(body);
-    return bytes > limit ? fail("PR_BODY_TOO_LARGE", { contract: envelope.type, bytes, limit }) : undefined;
   }
 }
 

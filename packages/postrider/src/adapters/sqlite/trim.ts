@@ -92,16 +92,16 @@ export class Trimmer {
     if (newest === undefined) return 0;
     const last = reader.get<{ position: number }>(`select position from ${table} order by position desc limit 1`)!.position;
     const oldBefore = this.#options.clock.now() - this.#retention.ageMs;
-    const chunk = reader.all<RowFacts>(`select ${FACTS} from ${table} where position <= ? order by position limit ${CHUNK_ROWS}`, limit);
-    let cut = 0;
-    for (const row of chunk) {
-      const keptMessages = newest.ordinal - row.ordinal + 1;
-      const keptBytes = newest.totalBytes - row.totalBytes;
-      const isKept = row.storedAt >= oldBefore && keptMessages <= this.#retention.messages && keptBytes <= this.#retention.bytes;
-      if (isKept || row.position === last) break;
-      cut = row.position;
-    }
-    return cut;
+    const goes = (row: RowFacts): boolean =>
+      row.position !== last &&
+      (row.storedAt < oldBefore || newest.ordinal - row.ordinal >= this.#retention.messages || newest.totalBytes - row.totalBytes > this.#retention.bytes);
+    const oldest = `select ${FACTS} from ${table} where position <= ? order by position limit`;
+    // Mostly a whole chunk goes: then its last row is all that is looked at.
+    const end = reader.get<RowFacts>(`${oldest} 1 offset ${CHUNK_ROWS - 1}`, limit);
+    if (end !== undefined && goes(end)) return end.position;
+    const chunk = reader.all<RowFacts>(`${oldest} ${CHUNK_ROWS}`, limit);
+    const kept = chunk.findIndex((row) => !goes(row));
+    return kept === -1 ? (chunk.at(-1)?.position ?? 0) : (chunk[kept - 1]?.position ?? 0);
   }
 }
 

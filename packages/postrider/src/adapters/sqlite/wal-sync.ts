@@ -11,6 +11,14 @@ export interface Syncable {
   unsynced(error: PostriderError): void;
 }
 
+/** Who hears of syncs. */
+export interface SyncListeners {
+  /** Each time one has ended well. */
+  readonly onSynced: () => void;
+  /** Once. */
+  readonly onFatal: (error: PostriderError) => void;
+}
+
 /**
  * Brings commits to the disk off the main thread, one sync at a time, and says so to everything that was committed before the sync began.
  *
@@ -19,16 +27,16 @@ export interface Syncable {
  */
 export class WalSync {
   readonly #file: string;
-  readonly #onFatal: (error: PostriderError) => void;
+  readonly #listeners: SyncListeners;
   #fd: number | undefined;
   #waiting: Syncable[] = [];
   #isRunning = false;
   #fatal: PostriderError | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(file: string, onFatal: (error: PostriderError) => void) {
+  constructor(file: string, listeners: SyncListeners) {
     this.#file = file;
-    this.#onFatal = onFatal;
+    this.#listeners = listeners;
   }
 
   /** The WAL file's own descriptor is safe to open and close; the main file's and the -shm's are not: closing one drops SQLite's locks. */
@@ -37,6 +45,11 @@ export class WalSync {
     // The directory too, or a new file's name may be gone after a power cut.
     const folder = await promisify(open)(dirname(this.#file), "r");
     await promisify(fsync)(folder).finally(() => promisify(close)(folder));
+  }
+
+  /** Whether a sync is under way. */
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   /** Takes what was just committed. */
@@ -74,12 +87,13 @@ export class WalSync {
     // The next sync runs while the callers of this one go on.
     if (this.#waiting.length > 0) this.#start();
     for (const one of covered) one.durable();
+    this.#listeners.onSynced();
     if (!this.#isRunning) this.#idle?.();
   }
 
   #failed(covered: readonly Syncable[], cause: Error): void {
     this.#fatal = fail("PR_STORE_SYNC_FAILED", { file: this.#file, detail: reasonOf(cause) }, { cause });
-    this.#onFatal(this.#fatal);
+    this.#listeners.onFatal(this.#fatal);
     for (const one of [...covered, ...this.#waiting.splice(0)]) one.unsynced(this.#fatal);
     this.#idle?.();
   }

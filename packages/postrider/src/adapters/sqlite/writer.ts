@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly hasRivals: () => boolean;
   /** Others have written since our last turn. */
   readonly onForeignChange: () => void;
+  /** Whether the disk is being synced: what is committed now is on the disk only with the next sync. */
+  readonly isSyncing: () => boolean;
   /** Whether turns must wait until the log has been checkpointed. */
   readonly isHeldUp: () => boolean;
 }
@@ -27,6 +29,10 @@ export interface WriterOptions {
 const MAX_TURN_MS = 2;
 const MAX_TURN_JOBS = 512;
 
+// So many waiting jobs are worth a commit of their own while the disk is busy; fewer wait for the sync under way, but not longer than this.
+const EAGER_JOBS = 128;
+const MAX_DEFER_MS = 2;
+
 // A timer's resolution is 1 ms; 1 … 3 ms spreads rivals over the gap that a turn leaves.
 const BUSY_WAIT_MS = 1;
 const BUSY_JITTER_MS = 2;
@@ -34,7 +40,7 @@ const BUSY_JITTER_MS = 2;
 /**
  * The only one who writes: runs waiting jobs one after another, many to a transaction.
  *
- * States: *idle* (nothing queued), *scheduled* (a turn begins once the loop has had its turn), *running* (the transaction is open, perhaps held by a
+ * States: *idle* (nothing queued), *scheduled* (a turn begins once the loop has had its turn), *deferred* (few jobs wait for a sync under way), *running* (the transaction is open, perhaps held by a
  * job that awaits something), *waiting* (another process has the lock), *stopped* (everything is refused).
  */
 export class Writer {
@@ -44,6 +50,8 @@ export class Writer {
   #turn: Turn | undefined;
   #turnStartedMs = 0;
   #isScheduled = false;
+  #isDeferred = false;
+  #wasDeferred = false;
   #timer: Timer | undefined;
   #dataVersion: number | undefined;
   #version = 1;
@@ -72,7 +80,13 @@ export class Writer {
   enqueue(job: Job): void {
     if (this.#stopped !== undefined) return job.failed(this.#stopped);
     this.#queue.push(job);
-    this.#schedule();
+    if (this.#isDeferred && this.#queue.length - this.#next >= EAGER_JOBS) this.#undefer();
+    else this.#schedule();
+  }
+
+  /** A sync has ended: what came meanwhile can share the next one. */
+  synced(): void {
+    if (this.#isDeferred) this.#undefer();
   }
 
   /** Refuses everything from now on, and what waits. */
@@ -100,6 +114,22 @@ export class Writer {
     void this.#options.clock.yield().then(() => this.#begin());
   }
 
+  /** While the disk is busy a commit more gains nobody anything: whoever waits for it waits for the next sync. So few jobs wait for more. */
+  #defer(): void {
+    this.#isScheduled = true;
+    this.#isDeferred = true;
+    this.#timer = this.#options.clock.after(MAX_DEFER_MS, () => this.#undefer(), { keepAlive: true });
+  }
+
+  #undefer(): void {
+    if (!this.#isDeferred) return;
+    this.#isDeferred = false;
+    this.#wasDeferred = true;
+    this.#timer?.cancel();
+    this.#isScheduled = false;
+    this.#schedule();
+  }
+
   #scheduleAfter(delayMs: number): void {
     this.#isScheduled = true;
     this.#timer = this.#options.clock.after(delayMs, () => this.#begin(), { keepAlive: true });
@@ -109,6 +139,8 @@ export class Writer {
     this.#isScheduled = false;
     if (this.#stopped !== undefined || this.#queue.length === 0) return;
     if (this.#options.isHeldUp()) return this.#scheduleAfter(BUSY_WAIT_MS);
+    if (!this.#wasDeferred && this.#queue.length - this.#next < EAGER_JOBS && this.#options.isSyncing()) return this.#defer();
+    this.#wasDeferred = false;
     try {
       this.#options.connection.run("begin immediate");
     } catch (error) {
