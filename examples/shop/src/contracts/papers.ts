@@ -25,8 +25,14 @@ export type Invoice = z.infer<typeof Invoice>;
 /** An order has its invoice. */
 export const InvoiceIssued = event("invoice.issued", { schema: Invoice, sensitive: ["customerId"] });
 
-/** A customer was told of a step of an order. */
-export const NotificationSent = event("notification.sent", {
-  schema: z.object({ orderId: z.string(), customerId: z.string(), step: z.enum(STATUSES), text: z.string(), at: z.string() }),
-  sensitive: ["customerId", "text"],
-});
+/** What a customer was told of a step of an order. */
+export const Note = z.object({ orderId: z.string(), customerId: z.string(), step: z.enum(STATUSES), text: z.string(), at: z.string() });
+
+/** What a customer was told of a step of an order. */
+export type Note = z.infer<typeof Note>;
+
+/** Notification tells itself to publish what it has told, a moment after it did. */
+export const ReportNotes = command("notification.report", { schema: z.object({}), key: () => "notes" });
+
+/** Customers were told of some steps. */
+export const NotificationsSent = event("notification.sent", { schema: z.object({ notes: z.array(Note) }) });

@@ -6,14 +6,8 @@ const order = { schema: OrderRef, key: byOrder };
 /** Gets an order ready to leave. */
 export const ArrangeShipment = command("shipping.arrange", order);
 
-/** The parcel is packed: shipping says so to itself, later. */
-export const FinishPacking = command("shipping.finish-packing", order);
-
 /** Lets a packed parcel go. Only ordering knows whether the order still stands. */
 export const DispatchShipment = command("shipping.dispatch", order);
-
-/** The parcel is there: shipping says so to itself, later. */
-export const FinishDelivery = command("shipping.finish-delivery", order);
 
 /** Calls a parcel back that has not been dispatched. */
 export const RecallShipment = command("shipping.recall", order);

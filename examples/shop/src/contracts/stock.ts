@@ -14,9 +14,6 @@ export const ReserveStock = command("inventory.reserve", { schema: z.object({ or
 /** Gives back what an order holds. */
 export const ReleaseStock = command("inventory.release", { schema: OrderRef, key: byOrder });
 
-/** What an order holds is gone for good. */
-export const SellStock = command("inventory.sell", { schema: OrderRef, key: byOrder });
-
 /** Says how much of a product is free, as counted by hand. */
 export const SetStock = command("inventory.set-stock", {
   schema: z.object({ productId: z.string(), onHand: z.int().nonnegative() }),
@@ -33,10 +30,13 @@ export const StockRefused = event("stock.refused", { schema: OrderRef, key: byOr
 /** What an order held is free again. */
 export const StockReleased = event("stock.released", { schema: OrderRef, key: byOrder });
 
+/** Inventory tells itself to publish what has changed, a moment after it did. */
+export const ReportStock = command("inventory.report", { schema: z.object({}), key: () => "stock" });
+
 /**
  * A product's numbers, absolute, with a version that grows by each change: readers keep the highest and drop what comes late.
  *
- * So it needs no key: the changes of a product that everybody buys need not wait for each other.
+ * So it needs no key, and not every change needs its own.
  */
 export const StockChanged = event("stock.changed", { schema: StockLevel.extend({ version: z.int() }) });
 

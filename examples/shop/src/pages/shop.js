@@ -1,7 +1,7 @@
 import { TEXTS } from "./texts.js";
 
 const STEPS = ["pending", "reserved", "paid", "shipped", "delivered"];
-const PROGRESS = { pending: 10, reserved: 30, paid: 50, shipped: 85, delivered: 100 };
+const PROGRESS = { pending: 10, reserved: 30, paid: 50, shipped: 75, delivered: 100 };
 const MOST_ORDERS = 40;
 const VIP_FROM_WON = 1_000_000;
 

@@ -7,11 +7,12 @@ import type { OrderChange } from "../../contracts/order.ts";
 import { PaymentCaptured, PaymentDeclined, PaymentRefunded } from "../../contracts/payment.ts";
 import { STATUSES, VIP_FROM_WON } from "../../contracts/shapes.ts";
 import type { Status } from "../../contracts/shapes.ts";
+import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
-const TABLES: readonly string[] = ["create table if not exists analytics_sums (name text primary key, value integer not null)"];
-const REPORT_DELAY_MS = 200; // many changes, one report: at most five a second, however many orders there are
+const FEED = { table: "analytics_due", tell: ReportSums, body: {}, delayMs: 200 };
+const TABLES: readonly string[] = ["create table if not exists analytics_sums (name text primary key, value integer not null)", feedTable(FEED.table)];
 
 type Context = Pick<HandlerContext<never>, "tx" | "schedule">;
 
@@ -19,9 +20,9 @@ type Context = Pick<HandlerContext<never>, "tx" | "schedule">;
 export function analytics(): Part {
   const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
     await add(context.tx, [from ?? "orders", from === null ? 1 : -1], [status, 1]);
-    await reportSoon(context);
+    await changed(FEED, context);
   };
-  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, [name, value]).then(() => reportSoon(context));
+  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, [name, value]).then(() => changed(FEED, context));
   const definition = service(
     "analytics",
     (on) => {
@@ -30,9 +31,9 @@ export function analytics(): Part {
       on(PaymentRefunded, ({ amount }, context) => sum("revenue", -amount, context));
       on(PaymentDeclined, (_declined, context) => sum("failedPayments", 1, context));
       on(VipSpotted, (_order, context) => sum("vipOrders", 1, context));
-      on(ReportSums, async (_body, { tx, publish }) => {
-        await tx.run("delete from analytics_sums where name = 'reportDue'");
-        publish(SumsReported, toSums(await tx.all<Row>("select name, value from analytics_sums")));
+      on(ReportSums, async (_body, context) => {
+        await telling(FEED, context);
+        context.publish(SumsReported, toSums(await context.tx.all<Row>("select name, value from analytics_sums")));
       });
     },
     { retry: SOON },
@@ -63,11 +64,6 @@ async function add(tx: Sql, ...changes: readonly (readonly [name: string, value:
      on conflict (name) do update set value = analytics_sums.value + excluded.value`,
     ...changes.flat(),
   );
-}
-
-async function reportSoon({ tx, schedule }: Context): Promise<void> {
-  const { changes } = await tx.run("insert into analytics_sums (name, value) values ('reportDue', 1) on conflict do nothing");
-  if (changes === 1) schedule(ReportSums, {}, { delayMs: REPORT_DELAY_MS });
 }
 
 function toSums(rows: readonly Row[]): Sums {

@@ -1,7 +1,7 @@
 import type { BodyOf, Sql } from "postrider";
 import type { RecommendationChanged, Sums } from "../../contracts/insight.ts";
 import type { OrderChange } from "../../contracts/order.ts";
-import type { Invoice, NotificationSent } from "../../contracts/papers.ts";
+import type { Invoice, Note } from "../../contracts/papers.ts";
 import type { ItemListed, MemberContactChanged, MemberUpdated } from "../../contracts/people.ts";
 import type { StockChanged } from "../../contracts/stock.ts";
 import { PROGRESS } from "./progress.ts";
@@ -19,11 +19,6 @@ export async function keepStep(tx: Sql, { orderId, status, at, reason }: Pick<Or
     progress,
     orderId,
   );
-}
-
-/** Moves an order's progress on, never back. */
-export async function keepProgress(tx: Sql, orderId: string, progress: number): Promise<void> {
-  await tx.run("update gateway_orders set progress = ? where order_id = ? and progress < ?", progress, orderId, progress);
 }
 
 /** Keeps a product's newest numbers. */
@@ -66,16 +61,18 @@ export async function keepInvoice(tx: Sql, invoice: Invoice): Promise<void> {
   );
 }
 
-/** Keeps what a customer was told. */
-export async function keepNote(tx: Sql, { orderId, customerId, step, text, at }: BodyOf<typeof NotificationSent>): Promise<void> {
-  await tx.run(
-    "insert into gateway_notes (order_id, step, customer_id, text, at) values (?, ?, ?, ?, ?) on conflict do nothing",
-    orderId,
-    step,
-    customerId,
-    text,
-    at,
-  );
+/** Keeps what customers were told. */
+export async function keepNotes(tx: Sql, notes: readonly Note[]): Promise<void> {
+  for (const { orderId, customerId, step, text, at } of notes) {
+    await tx.run(
+      "insert into gateway_notes (order_id, step, customer_id, text, at) values (?, ?, ?, ?, ?) on conflict do nothing",
+      orderId,
+      step,
+      customerId,
+      text,
+      at,
+    );
+  }
 }
 
 /** Keeps the newest sums; they come in order. */

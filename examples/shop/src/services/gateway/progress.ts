@@ -1,7 +1,4 @@
 import type { Status } from "../../contracts/shapes.ts";
 
 /** How far an order has come, in percent. A cancelled one stays where it was. */
-export const PROGRESS: Readonly<Record<Status, number>> = { pending: 10, reserved: 30, paid: 50, shipped: 85, delivered: 100, cancelled: 0 };
-
-/** How far it has come once its parcel is packed: between `paid` and `shipped`. */
-export const PREPARED_PROGRESS = 70;
+export const PROGRESS: Readonly<Record<Status, number>> = { pending: 10, reserved: 30, paid: 50, shipped: 75, delivered: 100, cancelled: 0 };

@@ -1,14 +1,12 @@
 import { service } from "postrider";
 import { RecommendationChanged, SumsReported } from "../../contracts/insight.ts";
 import { OrderCancelled, OrderDelivered, OrderPaid, OrderReserved, OrderShipped } from "../../contracts/order.ts";
-import { InvoiceIssued, NotificationSent } from "../../contracts/papers.ts";
+import { InvoiceIssued, NotificationsSent } from "../../contracts/papers.ts";
 import { ItemListed, MemberContactChanged, MemberUpdated } from "../../contracts/people.ts";
-import { ShipmentPrepared } from "../../contracts/shipping.ts";
 import { StockChanged } from "../../contracts/stock.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
-import { keepAddress, keepInvoice, keepItem, keepName, keepNote, keepProgress, keepRecommendation, keepStep, keepStock, keepSums } from "./models.ts";
-import { PREPARED_PROGRESS } from "./progress.ts";
+import { keepAddress, keepInvoice, keepItem, keepName, keepNotes, keepRecommendation, keepStep, keepStock, keepSums } from "./models.ts";
 import { TABLES } from "./tables.ts";
 
 /** Gateway: what the world sees. Its read models are fed by everybody's events; `onHistory` hears that an order's history is about to grow. */
@@ -22,10 +20,9 @@ export function gateway(onHistory: () => void): Part {
           onHistory();
         });
       }
-      on(ShipmentPrepared, ({ orderId }, { tx }) => keepProgress(tx, orderId, PREPARED_PROGRESS));
       on(StockChanged, (level, { tx }) => keepStock(tx, level));
       on(InvoiceIssued, (invoice, { tx }) => keepInvoice(tx, invoice));
-      on(NotificationSent, (note, { tx }) => keepNote(tx, note));
+      on(NotificationsSent, ({ notes }, { tx }) => keepNotes(tx, notes));
       on(SumsReported, (sums, { tx }) => keepSums(tx, sums));
       on(RecommendationChanged, (change, { tx }) => keepRecommendation(tx, change));
       on(MemberUpdated, (member, { tx }) => keepName(tx, member));

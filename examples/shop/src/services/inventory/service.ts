@@ -1,11 +1,15 @@
 import { service } from "postrider";
 import type { HandlerContext } from "postrider";
-import { ReleaseStock, ReserveStock, SellStock, SetStock, StockChanged, StockLow, StockRefused, StockReleased, StockReserved } from "../../contracts/stock.ts";
+import { OrderDelivered } from "../../contracts/order.ts";
+import { ReleaseStock, ReportStock, ReserveStock, SetStock, StockChanged, StockLow, StockRefused, StockReleased, StockReserved } from "../../contracts/stock.ts";
+import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 import { moved, ranLow } from "./stock.ts";
 import type { Level } from "./stock.ts";
-import { addReservation, count, endReservation, levelsOf, saveLevels, TABLES } from "./store.ts";
+import { addReservation, count, endReservation, levelsOf, saveLevels, TABLES, takeUntold } from "./store.ts";
+
+const FEED = { table: "inventory_due", tell: ReportStock, body: {}, delayMs: 50 };
 
 /** Inventory: knows what is there, never less than nothing, and holds it for orders. */
 export function inventory(): Part {
@@ -15,7 +19,7 @@ export function inventory(): Part {
       on(SetStock, async ({ productId, onHand }, context) => {
         const [before] = await levelsOf(context.tx, [{ productId }]);
         const level = await count(context.tx, productId, onHand);
-        announce(before === undefined ? [] : [before], [level], context);
+        await announce(before === undefined ? [] : [before], [level], context);
         context.reply({ productId, onHand: level.onHand, reserved: level.reserved, sold: level.sold });
       });
       on(ReserveStock, async ({ orderId, items }, context) => {
@@ -25,16 +29,22 @@ export function inventory(): Part {
         if (after === undefined) return void context.publish(StockRefused, { orderId });
         await saveLevels(context.tx, after);
         context.publish(StockReserved, { orderId });
-        announce(before, after, context);
+        await announce(before, after, context);
       });
       on(ReleaseStock, async ({ orderId }, context) => {
         if (await end(orderId, "released", context)) context.publish(StockReleased, { orderId });
       });
-      on(SellStock, async ({ orderId }, context) => void (await end(orderId, "sold", context)));
+      on(OrderDelivered, async ({ orderId }, context) => void (await end(orderId, "sold", context)));
+      on(ReportStock, async (_body, context) => {
+        await telling(FEED, context);
+        const { levels, isMore } = await takeUntold(context.tx);
+        for (const level of levels) context.publish(StockChanged, level);
+        if (isMore) await changed(FEED, context);
+      });
     },
     { retry: SOON },
   );
-  return { service: definition, tables: TABLES };
+  return { service: definition, tables: [...TABLES, feedTable(FEED.table)] };
 }
 
 /** Frees or takes away what an order holds. Whether it held anything. */
@@ -45,14 +55,14 @@ async function end(orderId: string, state: "released" | "sold", context: Handler
   const after = moved(before, items, state === "released" ? "release" : "sell");
   if (after === undefined) throw new Error(`the stock of order ${orderId} does not hold what was reserved for it`);
   await saveLevels(context.tx, after);
-  announce(before, after, context);
+  await announce(before, after, context);
   return true;
 }
 
-function announce(before: readonly Level[], after: readonly Level[], { publish }: Pick<HandlerContext, "publish">): void {
+async function announce(before: readonly Level[], after: readonly Level[], context: Pick<HandlerContext<never>, "publish" | "tx" | "schedule">): Promise<void> {
   for (const level of after) {
-    publish(StockChanged, { ...level });
     const was = before.find(({ productId }) => productId === level.productId);
-    if (ranLow(was, level)) publish(StockLow, { productId: level.productId, onHand: level.onHand });
+    if (ranLow(was, level)) context.publish(StockLow, { productId: level.productId, onHand: level.onHand });
   }
+  await changed(FEED, context);
 }

@@ -7,7 +7,8 @@ import type { Level } from "./stock.ts";
 export const TABLES: readonly string[] = [
   `create table if not exists inventory_stock (
      product_id text primary key, on_hand integer not null check (on_hand >= 0), reserved integer not null check (reserved >= 0),
-     sold integer not null, version integer not null)`,
+     sold integer not null, version integer not null, told_version integer not null default 0)`,
+  "create index if not exists inventory_untold on inventory_stock (product_id) where told_version <> version",
   "create table if not exists inventory_reservations (order_id text primary key, items text not null, state text not null)",
 ];
 
@@ -62,4 +63,13 @@ export async function endReservation(tx: Sql, orderId: string, state: "released"
   if (changes === 0) return undefined;
   const row = await tx.get<{ readonly items: string }>("select items from inventory_reservations where order_id = ?", orderId);
   return JSON.parse(row!.items) as Pick<Line, "productId" | "quantity">[];
+}
+
+const MOST_AT_ONCE = 200;
+
+/** Takes products whose numbers nobody has been told yet; whether there are more. */
+export async function takeUntold(tx: Sql): Promise<{ readonly levels: readonly Level[]; readonly isMore: boolean }> {
+  const levels = await tx.all<Level>(`select ${COLUMNS} from inventory_stock where told_version <> version limit ${MOST_AT_ONCE}`);
+  for (const { productId, version } of levels) await tx.run("update inventory_stock set told_version = ? where product_id = ?", version, productId);
+  return { levels, isMore: levels.length === MOST_AT_ONCE };
 }

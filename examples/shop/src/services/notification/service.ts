@@ -2,16 +2,24 @@ import { service } from "postrider";
 import type { HandlerContext } from "postrider";
 import { OrderCancelled, OrderDelivered, OrderPaid, OrderPlaced, OrderShipped } from "../../contracts/order.ts";
 import type { OrderChange } from "../../contracts/order.ts";
-import { NotificationSent } from "../../contracts/papers.ts";
+import { NotificationsSent, ReportNotes } from "../../contracts/papers.ts";
+import type { Note } from "../../contracts/papers.ts";
 import { StockLow } from "../../contracts/stock.ts";
+import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 import type { Mail, Mailer } from "./mailer.ts";
 import { textOf } from "./texts.ts";
 
+const FEED = { table: "notification_due", tell: ReportNotes, body: {}, delayMs: 50 };
 const TABLES: readonly string[] = [
-  "create table if not exists notification_notes (order_id text not null, step text not null, text text not null, at text not null, primary key (order_id, step))",
+  `create table if not exists notification_notes (
+     order_id text not null, step text not null, customer_id text not null, text text not null, at text not null, reported integer not null default 0,
+     primary key (order_id, step))`,
+  "create index if not exists notification_unreported on notification_notes (order_id) where reported = 0",
+  feedTable(FEED.table),
 ];
+const MOST_AT_ONCE = 200; // some 50 KiB
 
 /** Notification: tells customers of each step but the reservation, once, and the shopkeeper of low stock. Without a mailer it only writes down. */
 export function notification(mailer?: Mailer): Part {
@@ -26,13 +34,15 @@ export function notification(mailer?: Mailer): Part {
     const text = textOf(change);
     await mail({ to: change.customerId, subject: `Order ${change.orderId}: ${change.status}`, text }, context);
     const { orderId, customerId, status: step, at } = change;
-    const { changes } = await context.tx.run("insert into notification_notes (order_id, step, text, at) values (?, ?, ?, ?) on conflict do nothing", orderId, step, text, at);
-    if (changes === 1) context.publish(NotificationSent, { orderId, customerId, step, text, at });
+    const columns = "order_id, step, customer_id, text, at";
+    const { changes } = await context.tx.run(`insert into notification_notes (${columns}) values (?, ?, ?, ?, ?) on conflict do nothing`, orderId, step, customerId, text, at);
+    if (changes === 1) await changed(FEED, context);
   };
   const definition = service(
     "notification",
     (on) => {
       for (const step of [OrderPlaced, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled]) on(step, tell);
+      on(ReportNotes, report);
       on(StockLow, async ({ productId, onHand }, context) => {
         context.log.warn({ productId, onHand }, "stock is low");
         await mail({ to: "shopkeeper", subject: `${productId} runs low`, text: `Only ${onHand} pieces of ${productId} are left.` }, context);
@@ -41,4 +51,16 @@ export function notification(mailer?: Mailer): Part {
     { retry: SOON },
   );
   return { service: definition, tables: TABLES };
+}
+
+async function report(_body: object, context: HandlerContext<never>): Promise<void> {
+  const { tx, publish } = context;
+  await telling(FEED, context);
+  const which = `select order_id, step from notification_notes where reported = 0 order by order_id limit ${MOST_AT_ONCE}`;
+  const notes = await tx.all<Note>(
+    `select order_id as "orderId", customer_id as "customerId", step, text, at from notification_notes where (order_id, step) in (${which})`,
+  );
+  for (const { orderId, step } of notes) await tx.run("update notification_notes set reported = 1 where order_id = ? and step = ?", orderId, step);
+  if (notes.length > 0) publish(NotificationsSent, { notes });
+  if (notes.length === MOST_AT_ONCE) await changed(FEED, context);
 }

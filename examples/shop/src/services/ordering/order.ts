@@ -36,7 +36,7 @@ export type Happening =
   | { readonly what: "captured"; readonly chargeId: string };
 
 /** What is to be done about it: `tell` publishes the new status, the others are asked of their owners. */
-export type Step = "tell" | "reserve" | "charge" | "arrange" | "dispatch" | "recall" | "refund" | "release" | "sell" | "invoice";
+export type Step = "tell" | "reserve" | "charge" | "arrange" | "dispatch" | "recall" | "refund" | "release" | "invoice";
 
 /** What becomes of an order, and what is to be done. No steps and the same order: nothing. */
 export interface Decision {
@@ -67,7 +67,7 @@ export function decide(order: Order, happening: Happening, now: string): Decisio
       if (happening.what === "cancel") return go(order, { stage: "refunding", reason: CANCELLED_BY_CUSTOMER }, ["recall", "refund"]);
       break;
     case "delivering":
-      if (happening.what === "delivered") return go(order, { stage: "delivered", status: "delivered", at }, ["tell", "sell", "invoice"]);
+      if (happening.what === "delivered") return go(order, { stage: "delivered", status: "delivered", at }, ["tell", "invoice"]);
       break;
     case "refunding":
       if (happening.what === "refunded") return go(order, { stage: "releasing" }, ["release"]);

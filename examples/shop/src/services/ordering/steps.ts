@@ -4,7 +4,7 @@ import { CreateInvoice } from "../../contracts/papers.ts";
 import { ChargePayment, RefundPayment } from "../../contracts/payment.ts";
 import { urgencyOf } from "../../contracts/shapes.ts";
 import { ArrangeShipment, DispatchShipment, RecallShipment } from "../../contracts/shipping.ts";
-import { ReleaseStock, ReserveStock, SellStock } from "../../contracts/stock.ts";
+import { ReleaseStock, ReserveStock } from "../../contracts/stock.ts";
 import type { Decision, Order, Step } from "./order.ts";
 
 type Outbound = Pick<HandlerContext, "send" | "publish">;
@@ -14,7 +14,6 @@ const CHANGE_OF = { pending: OrderPlaced, reserved: OrderReserved, paid: OrderPa
 const ASK: Readonly<Record<Exclude<Step, "tell">, (order: Order, outbound: Outbound, options: SendOptions) => unknown>> = {
   reserve: ({ orderId, items }, { send }, options) => send(ReserveStock, { orderId, items: [...items] }, options),
   release: ({ orderId }, { send }, options) => send(ReleaseStock, { orderId }, options),
-  sell: ({ orderId }, { send }, options) => send(SellStock, { orderId }, options),
   charge: ({ orderId, totalAmount: amount }, { send }, options) => send(ChargePayment, { orderId, amount }, options),
   refund: ({ orderId, chargeId = "", totalAmount: amount }, { send }, options) => send(RefundPayment, { orderId, chargeId, amount }, options),
   arrange: ({ orderId }, { send }, options) => send(ArrangeShipment, { orderId }, options),

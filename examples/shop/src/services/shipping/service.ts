@@ -1,38 +1,38 @@
 import { service } from "postrider";
 import type { Sql } from "postrider";
-import { ArrangeShipment, DispatchShipment, FinishDelivery, FinishPacking, RecallShipment, ShipmentDelivered, ShipmentPrepared } from "../../contracts/shipping.ts";
+import { ArrangeShipment, DispatchShipment, RecallShipment, ShipmentDelivered, ShipmentPrepared } from "../../contracts/shipping.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
-/**
- * packing ──▶ packed ──dispatch──▶ under way ──▶ arrived; a recall in the first two stages ends it, and may also come first.
- */
-type Stage = "packing" | "packed" | "underWay" | "arrived" | "recalled";
+/** packing ──dispatch──▶ underWay. A recall ends the packing, and may also come first. */
+type Stage = "packing" | "underWay" | "recalled";
 
 const TABLES: readonly string[] = ["create table if not exists shipping_shipments (order_id text primary key, stage text not null)"];
 
-/** Shipping: packs and carries, each step taking `stepMs`. A packed parcel leaves when ordering dispatches it, never by itself. */
+/** The name of a parcel's next news in the schedule: by it a recall takes the news back. */
+const newsOf = (orderId: string): string => `packed ${orderId}`;
+
+/**
+ * Shipping: packs and carries, each step taking `stepMs`. A packed parcel leaves when ordering dispatches it, never by itself.
+ *
+ * There is no warehouse behind this example, so the news of a step's end is scheduled at its beginning.
+ */
 export function shipping(stepMs: number): Part {
   const later = { delayMs: stepMs };
   const definition = service(
     "shipping",
     (on) => {
       on(ArrangeShipment, async ({ orderId }, { tx, schedule }) => {
-        if (await begin(tx, orderId, "packing")) schedule(FinishPacking, { orderId }, later);
-      });
-      on(FinishPacking, async ({ orderId }, { tx, publish }) => {
-        if (await advance(tx, orderId, "packing", "packed")) publish(ShipmentPrepared, { orderId });
+        if (await begin(tx, orderId, "packing")) schedule(ShipmentPrepared, { orderId }, later, { id: newsOf(orderId) });
       });
       on(DispatchShipment, async ({ orderId }, { tx, schedule }) => {
-        if (await advance(tx, orderId, "packed", "underWay")) schedule(FinishDelivery, { orderId }, later);
+        const { changes } = await tx.run("update shipping_shipments set stage = 'underWay' where order_id = ? and stage = 'packing'", orderId);
+        if (changes === 1) schedule(ShipmentDelivered, { orderId }, later);
       });
-      on(FinishDelivery, async ({ orderId }, { tx, publish }) => {
-        if (await advance(tx, orderId, "underWay", "arrived")) publish(ShipmentDelivered, { orderId });
-      });
-      on(RecallShipment, async ({ orderId }, { tx }) => {
-        // Priority and retries may bring the recall before the order that it recalls.
-        if (await begin(tx, orderId, "recalled")) return;
-        await tx.run("update shipping_shipments set stage = 'recalled' where order_id = ? and stage in ('packing', 'packed')", orderId);
+      on(RecallShipment, async ({ orderId }, { tx, cancelScheduled }) => {
+        if (await begin(tx, orderId, "recalled")) return; // it came before the parcel that it recalls
+        await tx.run("update shipping_shipments set stage = 'recalled' where order_id = ? and stage = 'packing'", orderId);
+        cancelScheduled(newsOf(orderId));
       });
     },
     { retry: SOON },
@@ -43,11 +43,5 @@ export function shipping(stepMs: number): Part {
 /** Adds a shipment; false when it is there. */
 async function begin(tx: Sql, orderId: string, stage: Stage): Promise<boolean> {
   const { changes } = await tx.run("insert into shipping_shipments (order_id, stage) values (?, ?) on conflict do nothing", orderId, stage);
-  return changes === 1;
-}
-
-/** Moves a shipment on; false when it is not there: recalled, or moved before. */
-async function advance(tx: Sql, orderId: string, from: Stage, to: Stage): Promise<boolean> {
-  const { changes } = await tx.run("update shipping_shipments set stage = ? where order_id = ? and stage = ?", to, orderId, from);
   return changes === 1;
 }

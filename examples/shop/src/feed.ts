@@ -1,0 +1,29 @@
+import type { AnyContract, HandlerContext, InputOfContract } from "postrider";
+
+/**
+ * A read model's feed, conflated: many changes, one message.
+ *
+ * The first change schedules the telling a moment later; changes until then ride along. A service that changes the same rows hundreds of times a second
+ * so tells of them some times a second, with what holds then. Whether a telling is due stands in a row, in the same unit of work as the change.
+ */
+export interface Feed<Tell extends AnyContract> {
+  readonly table: string;
+  /** What the service sends itself when it is time. */
+  readonly tell: Tell;
+  readonly body: InputOfContract<Tell>;
+  readonly delayMs: number;
+}
+
+/** The table of a feed's due tellings. */
+export const feedTable = (table: string): string => `create table if not exists ${table} (contract text primary key)`;
+
+/** Something changed that the feed has to tell. */
+export async function changed<Tell extends AnyContract>({ table, tell, body, delayMs }: Feed<Tell>, { tx, schedule }: Pick<HandlerContext<never>, "tx" | "schedule">): Promise<void> {
+  const { changes } = await tx.run(`insert into ${table} (contract) values (?) on conflict do nothing`, tell.name);
+  if (changes === 1) schedule(tell, body, { delayMs });
+}
+
+/** It is being told now: what changes from here on needs another telling. Call it before the changes are read. */
+export async function telling<Tell extends AnyContract>({ table, tell }: Feed<Tell>, { tx }: Pick<HandlerContext<never>, "tx">): Promise<void> {
+  await tx.run(`delete from ${table} where contract = ?`, tell.name);
+}
