@@ -127,6 +127,25 @@ export const flowTests: readonly TransportTest[] = [
     },
   },
   {
+    name: "settling twice does not make room for two",
+    async run(env) {
+      const transport = await env.transport();
+      const orders = env.destination();
+      const subscription = env.subscription(orders, { prefetchCount: 4 });
+      await env.apply(transport, [subscription]);
+      await env.send(transport, env.messages(orders, 30));
+      const slow = slowly();
+      const reader = await env.consume(transport, subscription, slow);
+      const twice: Delivery[] = [];
+      await settleAll(env, slow, () => {
+        assert.ok(slow.out.length <= 4, `${slow.out.length} were out`);
+        for (const delivery of twice) void delivery.ack();
+        twice.splice(0, twice.length, ...slow.out.slice(0, 1));
+        return reader.count() === 30;
+      });
+    },
+  },
+  {
     name: "the status tells what is left, and how old the oldest is",
     async run(env) {
       const transport = await env.transport();
