@@ -75,7 +75,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_EXPIRED: row("The message {id} of {contract} expired at {at}, before its handler started."),
   PR_FEATURE_REFUSED: row("{feature} is not possible with {adapter}: {reason}."),
   PR_HANDLER_FAILED: row("The handler of {contract} in {service} failed: {reason}.", true),
-  PR_HANDLER_TIMEOUT: row("The handler of {contract} in {service} did not end within {limitMs} ms. Raise handlerTimeoutMs, or split the work.", true),
+  PR_HANDLER_TIMEOUT: row("The handler of {contract} in {service} did not end within {limitMs} ms. Raise its timeoutMs, or split the work.", true),
   PR_ID_CONFLICT: row("The id {id} was used before with another body. Use a new id for another message; this one is quarantined."),
   PR_LEASE_LOST: row("Another process has taken over {lease}; what this one did since is rolled back.", true),
   PR_LANE_PAUSED: row("{destination} lane {lane} is paused: {parked} messages are parked behind the key {key}. Redrive, skip or purge its dead letter.", true),
