@@ -67,7 +67,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_BODY_UNREADABLE: row("The body of a message on {destination} cannot be decoded: {detail}. It is kept byte for byte; mend and redrive it."),
   PR_CONFIG_INVALID: row("The configuration is wrong: {mistakes}. Correct these and start again."),
   PR_CONTEXT_SEALED: row("{call} was called after the unit of work of {handler} had ended. Await everything that a handler starts before it returns."),
-  PR_CONTRACT_UNKNOWN: row("Nobody in this app knows the contract {contract}. Add it to a service, or list its destination as foreign."),
+  PR_CONTRACT_UNKNOWN: row("Nobody in this app handles {contract}. Handle it in a service, or, if its readers are elsewhere, list it in createBus({ external: [ … ] })."),
   PR_DEAD_LETTER_BUSY: row("The dead letter {id} is being redriven. Wait for its outcome."),
   PR_DEAD_LETTER_UNKNOWN: row("There is no dead letter {id}. It may have been redriven or purged."),
   PR_DESTINATION_UNKNOWN: row("{transport} has no destination {destination}. Apply the topology first, or correct the name."),

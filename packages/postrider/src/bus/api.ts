@@ -129,9 +129,9 @@ export interface Sender {
 /** Inside {@link Sender.transaction}: what is done here is committed together. */
 export interface UnitOfWork {
   readonly tx: Sql;
-  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
-  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
-  schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions): Sent;
+  readonly send: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions) => Sent;
+  readonly publish: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions) => Sent;
+  readonly schedule: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions) => Sent;
 }
 
 /** Whether all is well, for `/readyz`. */

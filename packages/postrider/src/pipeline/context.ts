@@ -64,24 +64,24 @@ export interface HandlerContext<ReplyInput = unknown> {
   readonly message: MessageFacts;
   readonly tx: UnitOfWorkSql;
   /** Sends a command. Its id is the same whenever this message is handled again. */
-  send<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
+  readonly send: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions) => Sent;
   /** Publishes an event. Its id is the same whenever this message is handled again. */
-  publish<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions): Sent;
+  readonly publish: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, options?: SendOptions) => Sent;
   /** Sends or publishes later. An `id` in the options names it, for cancel and reschedule; the same id replaces. */
-  schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions): Sent;
+  readonly schedule: <Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options?: SendOptions) => Sent;
   /** Takes back what was scheduled, with the commit. */
-  cancelScheduled(id: string): void;
+  readonly cancelScheduled: (id: string) => void;
   /** Answers a command that was requested; without a requester it does nothing. */
-  reply(body: ReplyInput): void;
+  readonly reply: (body: ReplyInput) => void;
   /** Reports how far the work has come, 0 … 100, at once and outside the unit of work. */
-  progress(percent: number, note?: string): void;
+  readonly progress: (percent: number, note?: string) => void;
   /**
    * Does something outside at least once, with a stable key: once its result is recorded it is not done again, in no later run of this message.
    *
    * `effect` gets the idempotency key to hand on. Its result must be JSON. Call it before the first use of `tx`.
    * @throws PR_TRANSACTION_OPEN, PR_STORE_NEEDED
    */
-  once<Result>(name: string, effect: (key: string, signal: AbortSignal) => Promise<Result>): Promise<Result>;
+  readonly once: <Result>(name: string, effect: (key: string, signal: AbortSignal) => Promise<Result>) => Promise<Result>;
   /** Aborts at the handler's time limit, when the lane is lost, and at the end of a drain. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
