@@ -7,6 +7,7 @@ import type { MemoryWorld } from "../adapters/memory/world.ts";
 import { command, event } from "../contracts/contract.ts";
 import type { Service } from "../pipeline/service.ts";
 import type { LogFields, Logger } from "../ports/logger.ts";
+import type { ReadMessage } from "../ports/transport.ts";
 import type { Alert } from "../telemetry/alert.ts";
 import type { Bus, BusOptions } from "./api.ts";
 import { createBus } from "./bus.ts";
@@ -72,4 +73,13 @@ async function stopOn(bus: Bus, clock: VirtualClock): Promise<void> {
 function recorder(lines: { level: string; text: string; fields: LogFields }[]): Logger {
   const at = (level: string) => (fields: LogFields, text: string) => void lines.push({ level, text, fields });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Everything that a destination holds. */
+export async function readAll(world: MemoryWorld, destination: string): Promise<ReadMessage[]> {
+  const reader = world.transport();
+  await reader.open();
+  const messages: ReadMessage[] = [];
+  for await (const message of reader.read(destination, { from: "earliest" })) messages.push(message);
+  return messages;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { memoryWorld } from "../adapters/memory/world.ts";
 import { service } from "../pipeline/service.ts";
-import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
+import { appOf, OrderMoved, OrderPlaced, PlaceOrder, readAll } from "./app.test-support.ts";
 
 const order = { orderId: "o-1", total: 1 };
 
@@ -37,9 +37,7 @@ test("without a store what is given up goes to the broker, byte for byte, with i
   world.plant("order.commands", { body: new Uint8Array([255, 0]) });
   await app.bus.as("ordering").send(PlaceOrder, order);
   await app.pass();
-  const reader = world.transport();
-  await reader.open();
-  const letters = await Array.fromAsync(reader.read("ordering.dead-letters", { from: "earliest" }));
+  const letters = await readAll(world, "ordering.dead-letters");
   expect(letters.map(({ body, headers }) => [body, headers["postrider-failure-code"]]).toSorted()).toEqual(
     [
       [JSON.stringify(order), "no.way"],

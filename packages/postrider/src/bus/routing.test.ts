@@ -3,7 +3,7 @@ import { z } from "zod";
 import { command, event } from "../contracts/contract.ts";
 import { bodyIdentity } from "../envelope/foreign-mappings.ts";
 import { service } from "../pipeline/service.ts";
-import { appOf, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
+import { appOf, OrderPlaced, PlaceOrder, readAll } from "./app.test-support.ts";
 
 const order = (orderId: string, total = 1): { orderId: string; total: number } => ({ orderId, total });
 
@@ -144,9 +144,7 @@ test.each(["headers", "body"] as const)("messages with their identity in plain %
   await using app = await appOf([reading], { plain: { "order.events": { identity } } });
   await app.bus.as("reading").publish(OrderPlaced, order("o-1"));
   await app.pass();
-  const reader = app.world.transport();
-  await reader.open();
-  const [written] = await Array.fromAsync(reader.read("order.events", { from: "earliest" }));
+  const [written] = await readAll(app.world, "order.events");
   const parsed = JSON.parse(written!.body as string) as Record<string, unknown>;
   expect(seen).toEqual([order("o-1"), identity === "headers" ? "order.placed" : undefined]);
   if (identity === "body")

@@ -26,7 +26,7 @@ export interface ContextOptions {
 }
 
 /** The context of one run. Everything is made at first use: most handlers need little of it. */
-export class RunContext implements HandlerContext {
+export class RunContext implements HandlerContext<unknown> {
   readonly #options: ContextOptions;
   #abort: AbortController | undefined;
   #facts: MessageFacts | undefined;
@@ -75,15 +75,15 @@ export class RunContext implements HandlerContext {
     });
   }
 
-  get send(): HandlerContext["send"] {
+  get send(): HandlerContext<unknown>["send"] {
     return (contract, body, options) => this.#emit("send", contract, body, options);
   }
 
-  get publish(): HandlerContext["publish"] {
+  get publish(): HandlerContext<unknown>["publish"] {
     return (contract, body, options) => this.#emit("publish", contract, body, options);
   }
 
-  get schedule(): HandlerContext["schedule"] {
+  get schedule(): HandlerContext<unknown>["schedule"] {
     return (contract, body, when, options) => {
       this.#guard("schedule");
       const dueAt = dueAtOf(when, this.clock);
@@ -93,14 +93,14 @@ export class RunContext implements HandlerContext {
     };
   }
 
-  get cancelScheduled(): HandlerContext["cancelScheduled"] {
+  get cancelScheduled(): HandlerContext<unknown>["cancelScheduled"] {
     return (id) => {
       this.#guard("cancelScheduled");
       this.#options.unit.cancel(id);
     };
   }
 
-  get reply(): HandlerContext["reply"] {
+  get reply(): HandlerContext<unknown>["reply"] {
     return (body) => {
       this.#guard("reply");
       const { runtime, work, unit } = this.#options;
@@ -109,7 +109,7 @@ export class RunContext implements HandlerContext {
     };
   }
 
-  get progress(): HandlerContext["progress"] {
+  get progress(): HandlerContext<unknown>["progress"] {
     return (percent, note) => {
       this.#guard("progress");
       const { runtime, work } = this.#options;
@@ -121,7 +121,7 @@ export class RunContext implements HandlerContext {
     };
   }
 
-  get once(): HandlerContext["once"] {
+  get once(): HandlerContext<unknown>["once"] {
     return async (name, effect) => {
       this.#guard("once");
       const { runtime, work, unit, once } = this.#options;

@@ -60,7 +60,7 @@ export interface UnitOfWorkSql extends Sql {
  *
  * `send`, `publish`, `reply` and `schedule` leave with the commit, or not at all.
  */
-export interface HandlerContext<ReplyInput = unknown> {
+export interface HandlerContext<ReplyInput = never> {
   readonly message: MessageFacts;
   readonly tx: UnitOfWorkSql;
   /** Sends a command. Its id is the same whenever this message is handled again. */
