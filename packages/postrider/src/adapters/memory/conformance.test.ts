@@ -3,9 +3,10 @@ import { VirtualClock } from "../../base/virtual-clock.ts";
 import { storeConformance } from "../../testing/store-conformance.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
+import type { StoreFixture } from "../../testing/store-environment.ts";
 import { memoryWorld } from "./world.ts";
 
-async function create(): Promise<TransportFixture> {
+async function create(): Promise<TransportFixture & StoreFixture> {
   const clock = new VirtualClock();
   const world = memoryWorld({ clock, maxBodyBytes: 2 * 1024 * 1024 });
   return {

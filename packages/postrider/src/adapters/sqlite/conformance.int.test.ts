@@ -9,12 +9,13 @@ import { silentLogger } from "../../telemetry/json-logger.ts";
 import { storeConformance } from "../../testing/store-conformance.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
+import type { StoreFixture } from "../../testing/store-environment.ts";
 import { openSqliteFile } from "./sqlite-file.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 
 const BODY_LIMIT = 2 * 1024 * 1024;
 
-async function create(): Promise<TransportFixture> {
+async function create(): Promise<TransportFixture & StoreFixture> {
   const folder = await mkdtemp(join(tmpdir(), "postrider-sqlite-"));
   let files: SqliteFile[] = [];
   const connect = (): SqliteFile => {
