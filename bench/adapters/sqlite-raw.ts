@@ -43,7 +43,7 @@ const withRow: Settle = ({ transport, store }, delivery) => {
 /** As a handler with one business row that waits for it, and its inbox row. */
 const withInbox: Settle = ({ transport, store }, delivery) => {
   void store.transaction(async (transaction) => {
-    transaction.inbox.record({ handler: "order.placed", messageId: delivery.envelope!.id, bodyHash: "0123456789abcdef" });
+    void transaction.inbox.record({ handler: "order.placed", messageId: delivery.envelope!.id, bodyHash: "0123456789abcdef" });
     await transaction.run("insert into business values (?, ?)", delivery.envelope!.id, "a small row of the business, sixty bytes or so, as text");
     return transport.colocated!.settleIn(transaction, delivery);
   });
