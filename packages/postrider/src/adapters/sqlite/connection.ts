@@ -57,20 +57,14 @@ export class Connection {
 
 /** The one connection that writes. It never waits for a lock: whoever is refused asks again later. */
 export function openWriter(file: string): Connection {
-  const db = new DatabaseSync(file, { timeout: 0 });
-  try {
-    db.exec(`pragma page_size = ${PAGE_BYTES}`); // only a new file takes it
-    db.exec(`pragma cache_size = -${CACHE_KIB}; pragma temp_store = memory; pragma wal_autocheckpoint = 0`);
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-  return new Connection(db);
+  return new Connection(new DatabaseSync(file, { timeout: 0 }));
 }
 
-/** Turns on the write-ahead log. Apart, because it needs the file for itself the first time. */
-export function useWal(connection: Connection): void {
-  connection.db.exec("pragma journal_mode = wal; pragma synchronous = normal");
+/** Sets a writer up. Apart, because a new file needs its lock for that; may be called again. */
+export function setUpWriter({ db }: Connection): void {
+  db.exec(`pragma page_size = ${PAGE_BYTES}`); // only a new file takes it
+  db.exec("pragma journal_mode = wal");
+  db.exec(`pragma synchronous = normal; pragma cache_size = -${CACHE_KIB}; pragma temp_store = memory; pragma wal_autocheckpoint = 0`);
 }
 
 /** A connection that sees what is committed, and nothing else. */

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Ids } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
 import { Checkpointer } from "./checkpoint.ts";
-import { openReader, openWriter, useWal } from "./connection.ts";
+import { openReader, openWriter, setUpWriter } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { LaneKeeper } from "./lane-keeper.ts";
 import { Logs } from "./logs.ts";
@@ -50,7 +50,7 @@ export async function openParts(options: OpenOptions, listeners: OpenListeners):
   try {
     const connection = openWriter(options.file);
     opened.push(connection);
-    await whileBusy(options, () => useWal(connection));
+    await whileBusy(options, () => setUpWriter(connection));
     await whileBusy(options, () => migrate(connection, options.file));
     const reader = openReader(options.file);
     opened.push(reader);
