@@ -63,6 +63,11 @@ export class Settlement {
   async park(work: Work): Promise<boolean> {
     const key = work.key!;
     const { destination, colocated } = this.#options;
+    // A crash between the commit that held it and its ack hands it over again: it must not wait behind itself.
+    if ((await this.#store.held.get(heldIdOf(work))) !== undefined) {
+      await this.settle(work);
+      return true;
+    }
     const isParked = await this.#store.transaction(async (transaction) => {
       if (!(await transaction.held.isBlocked(destination, key))) return false;
       await transaction.held.put(this.#heldOf(work, "parked"));
@@ -209,9 +214,9 @@ export class Settlement {
   }
 
   #heldOf(work: Work, purpose: "retry" | "parked"): HeldMessage {
-    const { envelope, definition } = work.ready;
+    const { envelope } = work.ready;
     return {
-      id: `${envelope.id}/${definition.contract.name}`,
+      id: heldIdOf(work),
       purpose,
       dueAt: undefined,
       destination: this.#options.destination,
@@ -232,4 +237,9 @@ export class Settlement {
 /** Whether an error says that this process no longer owns what it worked on. */
 export function isLeaseLost(error: unknown): boolean {
   return isPostriderError(error, "PR_LEASE_LOST");
+}
+
+/** A message is held once for each handler. */
+function heldIdOf({ ready }: Work): string {
+  return `${ready.envelope.id}/${ready.definition.contract.name}`;
 }
