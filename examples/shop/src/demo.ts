@@ -46,7 +46,7 @@ export function startDemo(url: string, world: World): Demo {
 }
 
 async function run(customer: DemoCustomer, { clock, random, logger }: World, signal: AbortSignal): Promise<void> {
-  for (let isSeeded = false; !signal.aborted; ) {
+  for (let isSeeded = false; !signal.aborted;) {
     try {
       if (!isSeeded) await customer.seed();
       isSeeded = true;
@@ -86,7 +86,10 @@ class DemoCustomer {
   async order(): Promise<void> {
     const { random, clock } = this.#world;
     const products = [...new Set([this.#pick(), ...(random.next() < 0.4 ? [this.#pick()] : [])])];
-    const items = products.map(({ productId, price }) => ({ productId, quantity: price < 50_000 && price % 1000 === 0 ? 1 + Math.floor(random.next() * 3) : 1 }));
+    const items = products.map(({ productId, price }) => ({
+      productId,
+      quantity: price < 50_000 && price % 1000 === 0 ? 1 + Math.floor(random.next() * 3) : 1,
+    }));
     const customerId = CUSTOMERS[Math.floor(random.next() * CUSTOMERS.length)]!;
     const placed = (await this.#call("POST", "/orders", { customerId, items })) as { readonly orderId: string };
     if (random.next() < CANCEL_SHARE) {
@@ -103,7 +106,8 @@ class DemoCustomer {
   async #refill(productId: string): Promise<void> {
     const product = PRODUCTS.find((one) => one.productId === productId);
     const stock = (await this.#call("GET", `/stock/${productId}`)) as { readonly onHand: number };
-    if (product !== undefined && product.productId !== "ticket" && stock.onHand < REFILL_BELOW) await this.#call("PUT", `/stock/${productId}`, { onHand: product.onHand });
+    if (product !== undefined && product.productId !== "ticket" && stock.onHand < REFILL_BELOW)
+      await this.#call("PUT", `/stock/${productId}`, { onHand: product.onHand });
   }
 
   #pick(): Product {

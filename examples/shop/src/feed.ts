@@ -18,12 +18,15 @@ export interface Feed<Tell extends AnyContract> {
 export const feedTable = (table: string): string => `create table if not exists ${table} (contract text primary key)`;
 
 /** Something changed that the feed has to tell. */
-export async function changed<Tell extends AnyContract>({ table, tell, body, delayMs }: Feed<Tell>, { tx, schedule }: Pick<HandlerContext<never>, "tx" | "schedule">): Promise<void> {
+export async function changed<Tell extends AnyContract>(
+  { table, tell, body, delayMs }: Feed<Tell>,
+  { tx, schedule }: Pick<HandlerContext, "tx" | "schedule">,
+): Promise<void> {
   const { changes } = await tx.run(`insert into ${table} (contract) values (?) on conflict do nothing`, tell.name);
   if (changes === 1) schedule(tell, body, { delayMs });
 }
 
 /** It is being told now: what changes from here on needs another telling. Call it before the changes are read. */
-export async function telling<Tell extends AnyContract>({ table, tell }: Feed<Tell>, { tx }: Pick<HandlerContext<never>, "tx">): Promise<void> {
+export async function telling<Tell extends AnyContract>({ table, tell }: Feed<Tell>, { tx }: Pick<HandlerContext, "tx">): Promise<void> {
   await tx.run(`delete from ${table} where contract = ?`, tell.name);
 }

@@ -3,7 +3,14 @@ import { SERVICES, settingsOf } from "./settings.ts";
 
 describe("the environment", () => {
   test("may be empty: then everything runs here, with a demonstration to watch", () => {
-    expect(settingsOf({ PORT: "", HOME: "/nowhere" })).toMatchObject({ host: "127.0.0.1", port: 3000, services: [...SERVICES], isDemo: true, providerUrl: undefined, memberUrl: undefined });
+    expect(settingsOf({ PORT: "", HOME: "/nowhere" })).toMatchObject({
+      host: "127.0.0.1",
+      port: 3000,
+      services: [...SERVICES],
+      isDemo: true,
+      providerUrl: undefined,
+      memberUrl: undefined,
+    });
   });
 
   test("names the services of this process, each once", () => {
@@ -11,8 +18,8 @@ describe("the environment", () => {
   });
 
   test("that is wrong is refused with every mistake named", () => {
-    expect(() => settingsOf({ PORT: "70000", SHOP_SERVICES: "gateway,kitchen", SHOP_DEMO: "maybe", PAYMENT_PROVIDER_URL: "ftp://provider" })).toThrow(
-      /PORT.*SHOP_SERVICES.*PAYMENT_PROVIDER_URL.*SHOP_DEMO/s,
-    );
+    expect(() =>
+      settingsOf({ PORT: "70000", SHOP_SERVICES: "gateway,kitchen", SHOP_DEMO: "maybe", PAYMENT_PROVIDER_URL: "ftp://provider" }),
+    ).toThrow(/PORT.*SHOP_SERVICES.*PAYMENT_PROVIDER_URL.*SHOP_DEMO/s);
   });
 });

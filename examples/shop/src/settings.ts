@@ -2,7 +2,19 @@ import { resolve } from "node:path";
 import { z } from "zod";
 
 /** The services of the shop, as `SHOP_SERVICES` names them. */
-export const SERVICES = ["gateway", "ordering", "payment", "inventory", "shipping", "invoice", "notification", "analytics", "recommendation", "member", "item"] as const;
+export const SERVICES = [
+  "gateway",
+  "ordering",
+  "payment",
+  "inventory",
+  "shipping",
+  "invoice",
+  "notification",
+  "analytics",
+  "recommendation",
+  "member",
+  "item",
+] as const;
 
 /** One of {@link SERVICES}. */
 export type ServiceName = (typeof SERVICES)[number];
@@ -52,7 +64,8 @@ const Environment = z.object({
 export function settingsOf(environment: Readonly<Record<string, string | undefined>>): Settings {
   const given = Object.fromEntries(Object.entries(environment).filter(([name, value]) => name in Environment.shape && value !== ""));
   const { success, data, error } = Environment.safeParse(given);
-  if (!success) throw new Error(`The environment is wrong: ${error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`);
+  if (!success)
+    throw new Error(`The environment is wrong: ${error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`);
   return {
     host: data.HOST,
     port: data.PORT,

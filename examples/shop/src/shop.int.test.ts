@@ -15,7 +15,7 @@ interface Item {
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
+  for (const close of closing.splice(0).toReversed()) await close();
 });
 
 function dataFolder(): string {
@@ -81,7 +81,9 @@ describe("the shop in one process", () => {
     const { kind, deadLetterId } = await alerted.promise;
     expect(kind).toBe("deadLetter");
     const { json } = await call(url, "GET", "/dead-letters");
-    expect(json["items"]).toMatchObject([{ id: deadLetterId, contract: "payment.charge", service: "payment", code: "payment.rejected", attempts: 1 }]);
+    expect(json["items"]).toMatchObject([
+      { id: deadLetterId, contract: "payment.charge", service: "payment", code: "payment.rejected", attempts: 1 },
+    ]);
     expect((await call(url, "POST", `/dead-letters/${deadLetterId}/redrive`)).status).toBe(202);
     const steps = await eventsUntil<Step>(url, `/orders/${orderId}/stream`, isEnd);
     expect(steps.at(-1)?.status).toBe("delivered");

@@ -3,9 +3,10 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { createBus } from "postrider";
-import type { Bus } from "postrider";
+import type { Bus, Clock } from "postrider";
 import { sqlite } from "postrider/sqlite";
 import { startDemo } from "./demo.ts";
+import type { Demo } from "./demo.ts";
 import { catalogueRoutes, memberRoutes } from "./http/catalogue.ts";
 import { internalMemberRoutes } from "./http/internal.ts";
 import { deadLetterRoutes, healthRoutes } from "./http/operations.ts";
@@ -31,6 +32,7 @@ export interface Shop {
   stop(options?: { readonly force?: boolean }): Promise<void>;
 }
 
+const NOWHERE = "http://127.0.0.1:9"; // the discard port: a process without payment knows its handlers, and never runs them
 const HTTP_GRACE_MS = 1_500;
 const DRAIN_MS = 6_000; // with the grace above it leaves a second and more of the ten that a stop may take
 
@@ -39,49 +41,94 @@ export async function startShop(settings: Settings, world: World): Promise<Shop>
   mkdirSync(settings.dataFolder, { recursive: true });
   const runs = (name: ServiceName): boolean => settings.services.includes(name);
   const provider = runs("payment") && settings.providerUrl === undefined ? await localProvider(settings, world) : undefined;
-  const tail = new HistoryTail(() => bus.as("gateway").read, world.clock, (error) => world.logger.warn({ err: error }, "the history could not be read"));
-  let ownUrl: string | undefined;
+  const late: { url?: string } = {}; // known once the doors are open
+  const tail = new HistoryTail(
+    () => bus.as("gateway").read,
+    world.clock,
+    (error) => world.logger.warn({ err: error }, "the history could not be read"),
+  );
   const parts = partsOf({
     stepMs: settings.stepMs,
-    providerUrl: settings.providerUrl ?? provider?.url ?? "http://127.0.0.1:9",
-    memberUrl: () => settings.memberUrl ?? (runs("member") ? ownUrl : undefined),
+    providerUrl: settings.providerUrl ?? provider?.url ?? NOWHERE,
+    memberUrl: () => settings.memberUrl ?? (runs("member") ? late.url : undefined),
     onHistory: () => tail.poke(),
     bus: () => bus,
   });
   const running = settings.services.flatMap((name) => parts[name]);
   const bus = await startBus(settings, world, Object.values(parts).flat(), running);
-  let isStopping = false;
   const app = httpServer(world);
-  healthRoutes(app, bus, () => isStopping);
+  const shop = new RunningShop(app, bus, provider, world.clock);
+  healthRoutes(app, bus, () => shop.isStopping);
   if (runs("member")) internalMemberRoutes(app, bus.as("member").read);
   if (runs("gateway")) gatewayRoutes(app, bus, tail, world);
-  await app.listen({ host: settings.host, port: settings.port });
-  ownUrl = urlOf(app, settings.host);
-  const demo = settings.isDemo && runs("gateway") ? startDemo(ownUrl, world) : undefined;
-  const stop = async (): Promise<void> => {
-    isStopping = true;
-    await demo?.stop();
-    await closeHttp(app, world);
-    await bus.stop();
-    await provider?.stop();
-  };
-  let stopped: Promise<void> | undefined;
-  return {
-    url: ownUrl,
-    stop({ force = false } = {}) {
-      stopped ??= stop();
-      if (!force) return stopped;
-      app.server.closeAllConnections();
-      return bus.stop({ force });
-    },
-  };
+  late.url = await shop.open(settings);
+  if (settings.isDemo && runs("gateway")) shop.attach(startDemo(late.url, world));
+  return shop;
+}
+
+/** The parts of a process that a stop takes down, from the outside in. */
+class RunningShop implements Shop {
+  readonly #app: FastifyInstance;
+  readonly #bus: Bus;
+  readonly #provider: LocalProvider | undefined;
+  readonly #clock: Clock;
+  #demo: Demo | undefined;
+  #stopping: Promise<void> | undefined;
+  #url = "";
+
+  constructor(app: FastifyInstance, bus: Bus, provider: LocalProvider | undefined, clock: Clock) {
+    this.#app = app;
+    this.#bus = bus;
+    this.#provider = provider;
+    this.#clock = clock;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  async open({ host, port }: Settings): Promise<string> {
+    await this.#app.listen({ host, port });
+    this.#url = urlOf(this.#app, host);
+    return this.#url;
+  }
+
+  attach(demo: Demo): void {
+    this.#demo = demo;
+  }
+
+  stop({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    this.#stopping ??= this.#stop();
+    if (!force) return this.#stopping;
+    this.#app.server.closeAllConnections();
+    return this.#bus.stop({ force });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#demo?.stop();
+    // Requests under way end, for a while; idle connections and event streams close at once.
+    const late = this.#clock.after(HTTP_GRACE_MS, () => this.#app.server.closeAllConnections());
+    await this.#app.close();
+    late.cancel();
+    await this.#bus.stop();
+    await this.#provider?.stop();
+  }
 }
 
 function localProvider({ dataFolder, providerChaos }: Settings, { ids, random }: World): Promise<LocalProvider> {
   return startLocalProvider({ file: join(dataFolder, "provider.db"), ids, random, chaos: providerChaos });
 }
 
-async function startBus(settings: Settings, { clock, random, ids, logger }: World, all: readonly Part[], running: readonly Part[]): Promise<Bus> {
+async function startBus(
+  settings: Settings,
+  { clock, random, ids, logger }: World,
+  all: readonly Part[],
+  running: readonly Part[],
+): Promise<Bus> {
   const { store, ...transports } = sqlite(join(settings.dataFolder, "shop.db"), { clock, logger });
   if (store === "none") throw new Error("the shop needs stores");
   const stores = new Map(all.map(({ service: { name } }) => [name, store(name)]));
@@ -91,7 +138,10 @@ async function startBus(settings: Settings, { clock, random, ids, logger }: Worl
     services: all.map((part) => part.service),
     run: running.map((part) => part.service.name),
     drainMs: DRAIN_MS,
-    alerts: { onAlert: (alert) => logger.warn({ alert }, alert.text), ...(settings.alertUrl === undefined ? {} : { webhook: settings.alertUrl }) },
+    alerts: {
+      onAlert: (alert) => logger.warn({ alert }, alert.text),
+      ...(settings.alertUrl === undefined ? {} : { webhook: settings.alertUrl }),
+    },
     clock,
     random,
     ids,
@@ -121,11 +171,4 @@ function urlOf(app: FastifyInstance, host: string): string {
   const { port } = app.server.address() as AddressInfo;
   const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
-}
-
-/** Lets requests under way end, for a while; idle connections and event streams close at once. */
-async function closeHttp(app: FastifyInstance, { clock }: World): Promise<void> {
-  const late = clock.after(HTTP_GRACE_MS, () => app.server.closeAllConnections());
-  await app.close();
-  late.cancel();
 }

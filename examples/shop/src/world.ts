@@ -11,9 +11,15 @@ export interface World {
 
 /** The real one: the machine's clock and chance, JSON lines on stderr from `warn` on. */
 export function systemWorld(write: (line: string) => void): World {
-  const line = (level: number, fields: Readonly<Record<string, unknown>>, msg: string): void => write(`${JSON.stringify({ level, time: systemClock.now(), ...plain(fields), msg })}\n`);
+  const line = (level: number, fields: Readonly<Record<string, unknown>>, msg: string): void =>
+    write(`${JSON.stringify({ level, time: systemClock.now(), ...plain(fields), msg })}\n`);
   const none = (): void => undefined;
-  const logger: Logger = { debug: none, info: none, warn: (fields, text) => line(40, fields, text), error: (fields, text) => line(50, fields, text) };
+  const logger: Logger = {
+    debug: none,
+    info: none,
+    warn: (fields, text) => line(40, fields, text),
+    error: (fields, text) => line(50, fields, text),
+  };
   return { clock: systemClock, random: systemRandom, ids: uuidv7Ids(systemClock), logger };
 }
 

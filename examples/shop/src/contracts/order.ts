@@ -36,7 +36,8 @@ export const OrderChange = z.object({
 export type OrderChange = z.infer<typeof OrderChange>;
 
 // One context and one key for all of them: they share a destination and a lane, so every reader sees an order's history straight.
-const change = (name: string) => event(name, { schema: OrderChange, key: byOrder, ordered: true, priority: urgencyOf, sensitive: ["customerId"] });
+const change = (name: string) =>
+  event(name, { schema: OrderChange, key: byOrder, ordered: true, priority: urgencyOf, sensitive: ["customerId"] });
 
 /** Ordering has taken the order. */
 export const OrderPlaced = change("order.placed");

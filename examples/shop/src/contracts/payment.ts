@@ -3,7 +3,10 @@ import { z } from "zod";
 import { byOrder } from "./shapes.ts";
 
 /** Takes an order's money. A declined card is an outcome, not an error. */
-export const ChargePayment = command("payment.charge", { schema: z.object({ orderId: z.string(), amount: z.int().positive() }), key: byOrder });
+export const ChargePayment = command("payment.charge", {
+  schema: z.object({ orderId: z.string(), amount: z.int().positive() }),
+  key: byOrder,
+});
 
 /** Gives an order's money back, all of it. */
 export const RefundPayment = command("payment.refund", {

@@ -4,7 +4,8 @@ import { z } from "zod";
 const byMember = (body: { readonly memberId: string }): string => body.memberId;
 
 /** A member's name the way the shop writes it: family name first. */
-export const fullName = (member: { readonly firstName: string; readonly lastName: string }): string => `${member.lastName} ${member.firstName}`;
+export const fullName = (member: { readonly firstName: string; readonly lastName: string }): string =>
+  `${member.lastName} ${member.firstName}`;
 
 /** Signs a member up. */
 export const SignUp = command("member.sign-up", {
@@ -16,7 +17,12 @@ export const SignUp = command("member.sign-up", {
 
 /** Changes what is given of a member. */
 export const ChangeMember = command("member.change", {
-  schema: z.object({ memberId: z.string(), firstName: z.string().optional(), lastName: z.string().optional(), email: z.string().optional() }),
+  schema: z.object({
+    memberId: z.string(),
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+    email: z.string().optional(),
+  }),
   key: byMember,
   ordered: true,
   sensitive: ["firstName", "lastName", "email"],

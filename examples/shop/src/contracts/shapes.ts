@@ -22,4 +22,5 @@ export const OrderRef = z.object({ orderId: z.string() });
 export const byOrder = (body: { readonly orderId: string }): string => body.orderId;
 
 /** The class of a message about an order of this worth. All messages of an order are of one class, so none overtakes another. */
-export const urgencyOf = (body: { readonly totalAmount: number }): "high" | "normal" => (body.totalAmount >= VIP_FROM_WON ? "high" : "normal");
+export const urgencyOf = (body: { readonly totalAmount: number }): "high" | "normal" =>
+  body.totalAmount >= VIP_FROM_WON ? "high" : "normal";

@@ -12,8 +12,15 @@ const OWNER_TIMEOUT_MS = 5_000;
 export function catalogueRoutes(app: FastifyInstance, { sender, ids }: { readonly sender: Sender; readonly ids: Ids }): void {
   app.post("/items", async (request, reply) => {
     const { productId = ids.next(), name, price, memberId = null } = read(ItemInput, request.body);
-    const item = await sender.request(ListItem, { productId, name, price, memberId }, { timeoutMs: OWNER_TIMEOUT_MS, correlationId: request.id });
-    return reply.code(201).header("location", `/items/${encodeURIComponent(productId)}`).send(item);
+    const item = await sender.request(
+      ListItem,
+      { productId, name, price, memberId },
+      { timeoutMs: OWNER_TIMEOUT_MS, correlationId: request.id },
+    );
+    return reply
+      .code(201)
+      .header("location", `/items/${encodeURIComponent(productId)}`)
+      .send(item);
   });
   app.get("/items", async () => ({ items: await allItems(sender.read) }));
   app.get("/items/:id", async (request) => {

@@ -12,7 +12,10 @@ const Whole = z.int().min(0).max(1_000_000_000);
 /** `POST /orders`. */
 export const OrderInput = z.strictObject({
   customerId: Text,
-  items: z.array(z.strictObject({ productId: Text, quantity: z.int().min(1).max(1_000_000) })).min(1).max(100),
+  items: z
+    .array(z.strictObject({ productId: Text, quantity: z.int().min(1).max(1_000_000) }))
+    .min(1)
+    .max(100),
 });
 
 /** `PUT /stock/:productId`. */
@@ -39,7 +42,10 @@ export const CustomerQuery = z.object({ customerId: Text, limit: z.coerce.number
 export const OrdersQuery = z.object({ customerId: Text.optional(), limit: z.coerce.number().int().min(1).max(MOST_ROWS).optional() });
 
 /** `Idempotency-Key`. */
-export const IdempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters").optional();
+export const IdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters")
+  .optional();
 
 /** Reads what came from outside, or answers 400 with everything that is wrong. */
 export function read<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {

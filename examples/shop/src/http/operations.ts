@@ -10,7 +10,17 @@ const MOST_LETTERS = 200;
 export function deadLetterRoutes(app: FastifyInstance, operations: Operations): void {
   app.get("/dead-letters", async () => {
     const letters = await operations.deadLetters({ list: "failed" }, { limit: MOST_LETTERS });
-    return { items: letters.map(({ id, contract, service, code, reason, attempts, at }) => ({ id, contract, service, code, reason, attempts, at: new Date(at).toISOString() })) };
+    return {
+      items: letters.map(({ id, contract, service, code, reason, attempts, at }) => ({
+        id,
+        contract,
+        service,
+        code,
+        reason,
+        attempts,
+        at: new Date(at).toISOString(),
+      })),
+    };
   });
   app.post("/dead-letters/:id/redrive", async (request, reply) => {
     const { id } = read(IdParams, request.params);
@@ -18,7 +28,8 @@ export function deadLetterRoutes(app: FastifyInstance, operations: Operations): 
       await operations.redrive(id);
     } catch (error) {
       if (isPostriderError(error, "PR_DEAD_LETTER_UNKNOWN")) throw unknown("dead-letter", id);
-      if (isPostriderError(error, "PR_DEAD_LETTER_BUSY")) throw new Problem(409, "dead-letter.busy", `The dead letter ${id} is being redriven`);
+      if (isPostriderError(error, "PR_DEAD_LETTER_BUSY"))
+        throw new Problem(409, "dead-letter.busy", `The dead letter ${id} is being redriven`);
       throw error;
     }
     return reply.code(202).send({ id });
@@ -33,6 +44,9 @@ export function healthRoutes(app: FastifyInstance, bus: Bus, isStopping: () => b
     const isUp = isReady && !isStopping();
     if (isUp) return { isReady: true, ...health };
     const problem = { type: "about:blank", title: "The shop is not ready", status: 503, code: "shop.not-ready" };
-    return reply.code(503).type("application/problem+json; charset=utf-8").send(JSON.stringify({ ...problem, isReady: false, ...health }));
+    return reply
+      .code(503)
+      .type("application/problem+json; charset=utf-8")
+      .send(JSON.stringify({ ...problem, isReady: false, ...health }));
   });
 }

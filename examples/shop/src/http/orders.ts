@@ -49,11 +49,20 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
   });
 }
 
-async function askOrdering(sender: Sender, order: { readonly orderId: string; readonly totalAmount: number }, correlationId: string): Promise<{ readonly outcome: "accepted" | "tooLate" }> {
+async function askOrdering(
+  sender: Sender,
+  order: { readonly orderId: string; readonly totalAmount: number },
+  correlationId: string,
+): Promise<{ readonly outcome: "accepted" | "tooLate" }> {
   try {
-    return await sender.request(CancelOrder, { orderId: order.orderId }, { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: urgencyOf(order) });
+    return await sender.request(
+      CancelOrder,
+      { orderId: order.orderId },
+      { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: urgencyOf(order) },
+    );
   } catch (error) {
-    if (isPostriderError(error, "PR_REQUEST_TIMEOUT")) throw new Problem(503, "ordering.silent", "Ordering did not answer in time; look at the order, and try again");
+    if (isPostriderError(error, "PR_REQUEST_TIMEOUT"))
+      throw new Problem(503, "ordering.silent", "Ordering did not answer in time; look at the order, and try again");
     throw error;
   }
 }
@@ -68,7 +77,9 @@ function accepted(placing: Placing): Extract<Placing, { readonly orderId: string
     case "tooMuch":
       throw new Problem(400, "order.too-much", "The total of this order cannot be counted exactly");
     case "unknownProduct":
-      throw new Problem(400, "product.unknown", "A product of this order cannot be ordered", [`items: there is no product ${placing.productId}`]);
+      throw new Problem(400, "product.unknown", "A product of this order cannot be ordered", [
+        `items: there is no product ${placing.productId}`,
+      ]);
   }
 }
 

@@ -17,7 +17,8 @@ export class Problem extends Error {
 }
 
 /** The 404 of a thing. */
-export const unknown = (thing: string, id: string): Problem => new Problem(404, `${thing}.unknown`, `There is no ${thing.replaceAll("-", " ")} ${id}`);
+export const unknown = (thing: string, id: string): Problem =>
+  new Problem(404, `${thing}.unknown`, `There is no ${thing.replaceAll("-", " ")} ${id}`);
 
 /** The thing, or its 404. */
 export function known<Thing>(found: Thing | undefined, thing: string, id: string): Thing {
@@ -48,7 +49,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (isPostriderError(error) && (error.retryable || error.code === "PR_REPLY_FAILED")) return ofStatus(503);
   const status = typeof error === "object" && error !== null ? (error as { readonly statusCode?: unknown }).statusCode : undefined;
-  return typeof status === "number" && status in BY_STATUS ? ofStatus(status) : new Problem(500, "shop.failed", "Something went wrong in the shop");
+  return typeof status === "number" && status in BY_STATUS
+    ? ofStatus(status)
+    : new Problem(500, "shop.failed", "Something went wrong in the shop");
 }
 
 /** The problem of a status alone. */

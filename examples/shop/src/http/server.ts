@@ -24,12 +24,14 @@ export function httpServer({ ids, logger }: { readonly ids: Ids; readonly logger
     const site = request.headers["sec-fetch-site"];
     const isForeign = site !== undefined && site !== "same-origin" && site !== "none";
     // The shop has no log-in: a page of somebody else must not order, cancel or redrive through its visitor's browser.
-    if (isForeign && request.method !== "GET" && request.method !== "HEAD") throw new Problem(403, "request.foreign", "This call must come from the shop's own page");
+    if (isForeign && request.method !== "GET" && request.method !== "HEAD")
+      throw new Problem(403, "request.foreign", "This call must come from the shop's own page");
   });
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, ofStatus(404)));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) logger.error({ err: error, correlationId: request.id, method: request.method, route: request.routeOptions.url }, "a request failed");
+    if (problem.status >= 500)
+      logger.error({ err: error, correlationId: request.id, method: request.method, route: request.routeOptions.url }, "a request failed");
     return sendProblem(reply, problem);
   });
   return app;
@@ -41,6 +43,6 @@ function readJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") done(null, undefined);
-    else parse(request, body as string, done);
+    else void parse(request, body as string, done); // answers by `done`
   });
 }

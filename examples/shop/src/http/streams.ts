@@ -59,7 +59,12 @@ class EventStream {
     this.#raw = reply.raw;
     this.#clock = clock;
     this.#orderId = orderId;
-    this.#raw.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no", "x-correlation-id": correlationId });
+    this.#raw.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+      "x-correlation-id": correlationId,
+    });
     this.#raw.write("retry: 1000\n\n");
   }
 
@@ -77,7 +82,8 @@ class EventStream {
     this.onClosed(stop);
     this.#beat();
     this.#sentId = lastEventId ?? (this.#orderId === undefined ? since : 0);
-    for (let page = await tail.page(this.#sentId, this.#orderId); page.length > 0; page = await tail.page(this.#sentId, this.#orderId)) this.#write(page);
+    for (let page = await tail.page(this.#sentId, this.#orderId); page.length > 0; page = await tail.page(this.#sentId, this.#orderId))
+      this.#write(page);
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     this.#write(waiting);

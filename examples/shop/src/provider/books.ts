@@ -42,7 +42,10 @@ export class ProviderBooks {
 
   /** Gives all of a charge's money back; false when there is none, or not that much. */
   refund(chargeId: string, amount: number): boolean {
-    return this.#file.prepare("update charges set refunded = amount where charge_id = ? and amount = ? and refunded = 0").run(chargeId, amount).changes === 1;
+    return (
+      this.#file.prepare("update charges set refunded = amount where charge_id = ? and amount = ? and refunded = 0").run(chargeId, amount)
+        .changes === 1
+    );
   }
 
   /** Whether this is the first time that a key is refused. */
@@ -63,7 +66,10 @@ export class ProviderBooks {
 
   #write(key: string, request: string, answer: ProviderAnswer): ProviderAnswer {
     const isFinal = answer.status !== 400; // a refused call may be made again once its cause is mended
-    if (isFinal) this.#file.prepare("insert into answers (key, request, status, body) values (?, ?, ?, ?)").run(key, request, answer.status, JSON.stringify(answer.body));
+    if (isFinal)
+      this.#file
+        .prepare("insert into answers (key, request, status, body) values (?, ?, ?, ?)")
+        .run(key, request, answer.status, JSON.stringify(answer.body));
     return answer;
   }
 }

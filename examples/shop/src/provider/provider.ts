@@ -49,7 +49,12 @@ export async function startLocalProvider(options: LocalProviderOptions): Promise
   };
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, books: ProviderBooks, { ids, random, chaos }: LocalProviderOptions): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  books: ProviderBooks,
+  { ids, random, chaos }: LocalProviderOptions,
+): Promise<void> {
   try {
     const body = await readBody(request);
     const fault = random.next() < chaos ? Math.floor(random.next() * 4) : undefined;

@@ -12,9 +12,9 @@ const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 export interface ShopProcess {
   readonly url: string;
   /** Everything that it has printed. */
-  output(): string;
+  readonly output: () => string;
   /** Signals it and resolves with its exit code. */
-  end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
+  readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<number | null>;
 }
 
 /** Starts a process of the shop and waits until it listens. */
@@ -45,7 +45,9 @@ async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<
 }
 
 /** A small HTTP server of a test's own. */
-export async function startServer(answer: (request: IncomingMessage, body: string, response: ServerResponse) => void): Promise<{ readonly url: string; stop(): void }> {
+export async function startServer(
+  answer: (request: IncomingMessage, body: string, response: ServerResponse) => void,
+): Promise<{ readonly url: string; stop(): void }> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -62,8 +64,16 @@ export async function startServer(answer: (request: IncomingMessage, body: strin
 }
 
 /** One call with a JSON body and answer. */
-export async function call(base: string, method: string, path: string, body?: object): Promise<{ readonly status: number; readonly json: Record<string, unknown> }> {
-  const response = await fetch(new URL(path, base), { method, ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }) });
+export async function call(
+  base: string,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<{ readonly status: number; readonly json: Record<string, unknown> }> {
+  const response = await fetch(new URL(path, base), {
+    method,
+    ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+  });
   return { status: response.status, json: (await response.json()) as Record<string, unknown> };
 }
 

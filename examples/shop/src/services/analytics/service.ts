@@ -12,9 +12,12 @@ import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
 const FEED = { table: "analytics_due", tell: ReportSums, body: {}, delayMs: 200 };
-const TABLES: readonly string[] = ["create table if not exists analytics_sums (name text primary key, value integer not null)", feedTable(FEED.table)];
+const TABLES: readonly string[] = [
+  "create table if not exists analytics_sums (name text primary key, value integer not null)",
+  feedTable(FEED.table),
+];
 
-type Context = Pick<HandlerContext<never>, "tx" | "schedule">;
+type Context = Pick<HandlerContext, "tx" | "schedule">;
 
 /** Analytics: counts orders, their states and their money. Each change counts once, in the unit of work that takes its event. */
 export function analytics(): Part {
@@ -22,7 +25,8 @@ export function analytics(): Part {
     await add(context.tx, [from ?? "orders", from === null ? 1 : -1], [status, 1]);
     await changed(FEED, context);
   };
-  const sum = (name: string, value: number, context: Context): Promise<void> => add(context.tx, [name, value]).then(() => changed(FEED, context));
+  const sum = (name: string, value: number, context: Context): Promise<void> =>
+    add(context.tx, [name, value]).then(() => changed(FEED, context));
   const definition = service(
     "analytics",
     (on) => {
@@ -46,7 +50,9 @@ export function vip(): Part {
   const definition = service(
     "vip",
     (on) => {
-      on(OrderPlaced, ({ orderId, totalAmount }, { publish }) => void publish(VipSpotted, { orderId, totalAmount }), { where: { totalAmount: { gte: VIP_FROM_WON } } });
+      on(OrderPlaced, ({ orderId, totalAmount }, { publish }) => void publish(VipSpotted, { orderId, totalAmount }), {
+        where: { totalAmount: { gte: VIP_FROM_WON } },
+      });
     },
     { retry: SOON },
   );
@@ -69,5 +75,11 @@ async function add(tx: Sql, ...changes: readonly (readonly [name: string, value:
 function toSums(rows: readonly Row[]): Sums {
   const of = (name: string): number => rows.find((row) => row.name === name)?.value ?? 0;
   const byStatus = Object.fromEntries(STATUSES.map((status) => [status, of(status)])) as Record<Status, number>;
-  return { totalOrders: of("orders"), totalRevenue: of("revenue"), failedPayments: of("failedPayments"), byStatus, vipOrders: of("vipOrders") };
+  return {
+    totalOrders: of("orders"),
+    totalRevenue: of("revenue"),
+    failedPayments: of("failedPayments"),
+    byStatus,
+    vipOrders: of("vipOrders"),
+  };
 }

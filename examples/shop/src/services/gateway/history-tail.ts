@@ -62,8 +62,13 @@ export class HistoryTail {
 
   /** A page of an order's steps, or of all, after an id. */
   page(after: number, orderId?: string): Promise<HistoryEvent[]> {
-    if (orderId === undefined) return this.#read().all(`select ${COLUMNS} from gateway_history where id > ? order by id limit ${PAGE_ROWS}`, after);
-    return this.#read().all(`select ${COLUMNS} from gateway_history where order_id = ? and id > ? order by id limit ${PAGE_ROWS}`, orderId, after);
+    if (orderId === undefined)
+      return this.#read().all(`select ${COLUMNS} from gateway_history where id > ? order by id limit ${PAGE_ROWS}`, after);
+    return this.#read().all(
+      `select ${COLUMNS} from gateway_history where order_id = ? and id > ? order by id limit ${PAGE_ROWS}`,
+      orderId,
+      after,
+    );
   }
 
   async #newestId(): Promise<number> {

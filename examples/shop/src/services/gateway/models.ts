@@ -7,8 +7,16 @@ import type { StockChanged } from "../../contracts/stock.ts";
 import { PROGRESS } from "./progress.ts";
 
 /** Writes a step of an order's history, once. */
-export async function keepStep(tx: Sql, { orderId, status, at, reason }: Pick<OrderChange, "orderId" | "status" | "at" | "reason">): Promise<void> {
-  const { changes } = await tx.run("insert into gateway_history (order_id, status, at) values (?, ?, ?) on conflict do nothing", orderId, status, at);
+export async function keepStep(
+  tx: Sql,
+  { orderId, status, at, reason }: Pick<OrderChange, "orderId" | "status" | "at" | "reason">,
+): Promise<void> {
+  const { changes } = await tx.run(
+    "insert into gateway_history (order_id, status, at) values (?, ?, ?) on conflict do nothing",
+    orderId,
+    status,
+    at,
+  );
   if (changes === 0) return;
   const progress = PROGRESS[status];
   await tx.run(
@@ -36,7 +44,10 @@ export async function keepStock(tx: Sql, { productId, onHand, reserved, sold, ve
 }
 
 /** Keeps an item's newest state. */
-export async function keepItem(tx: Sql, { productId, name, price, memberId, memberName, version }: BodyOf<typeof ItemListed>): Promise<void> {
+export async function keepItem(
+  tx: Sql,
+  { productId, name, price, memberId, memberName, version }: BodyOf<typeof ItemListed>,
+): Promise<void> {
   await tx.run(
     `insert into gateway_items (product_id, name, price, member_id, member_name, version) values (?, ?, ?, ?, ?, ?)
      on conflict (product_id) do update set name = excluded.name, price = excluded.price, member_id = excluded.member_id,
@@ -77,7 +88,10 @@ export async function keepNotes(tx: Sql, notes: readonly Note[]): Promise<void> 
 
 /** Keeps the newest sums; they come in order. */
 export async function keepSums(tx: Sql, sums: Sums): Promise<void> {
-  await tx.run("insert into gateway_analytics (name, body) values ('sums', ?) on conflict (name) do update set body = excluded.body", JSON.stringify(sums));
+  await tx.run(
+    "insert into gateway_analytics (name, body) values ('sums', ?) on conflict (name) do update set body = excluded.body",
+    JSON.stringify(sums),
+  );
 }
 
 /** Keeps a product's companions; a product's changes come in order. */
@@ -102,5 +116,9 @@ export async function keepName(tx: Sql, { memberId, firstName, lastName }: BodyO
 
 /** Keeps a member's address. */
 export async function keepAddress(tx: Sql, { memberId, email }: BodyOf<typeof MemberContactChanged>): Promise<void> {
-  await tx.run("insert into gateway_members (member_id, email) values (?, ?) on conflict (member_id) do update set email = excluded.email", memberId, email);
+  await tx.run(
+    "insert into gateway_members (member_id, email) values (?, ?) on conflict (member_id) do update set email = excluded.email",
+    memberId,
+    email,
+  );
 }

@@ -55,7 +55,12 @@ export async function placeOrder({ sender, clock, ids }: PlacingNeeds, wish: Wis
 
 /** Takes the key for this order; what its earlier owner got, if there is one. */
 async function claim(tx: Sql, key: string, orderId: string, bodyHash: string): Promise<Placing | undefined> {
-  const { changes } = await tx.run("insert into gateway_keys (idempotency_key, body_hash, order_id) values (?, ?, ?) on conflict do nothing", key, bodyHash, orderId);
+  const { changes } = await tx.run(
+    "insert into gateway_keys (idempotency_key, body_hash, order_id) values (?, ?, ?) on conflict do nothing",
+    key,
+    bodyHash,
+    orderId,
+  );
   if (changes === 1) return undefined;
   const earlier = await tx.get<{ readonly bodyHash: string; readonly orderId: string; readonly status: Status }>(
     `select k.body_hash as "bodyHash", k.order_id as "orderId", o.status from gateway_keys k join gateway_orders o on o.order_id = k.order_id where k.idempotency_key = ?`,
@@ -65,7 +70,8 @@ async function claim(tx: Sql, key: string, orderId: string, bodyHash: string): P
   return { outcome: "repeated", orderId: earlier.orderId, status: earlier.status };
 }
 
-const hashOf = ({ customerId, items }: Wish): string => hash("sha256", JSON.stringify([customerId, items.map((item) => [item.productId, item.quantity])]), "base64url");
+const hashOf = ({ customerId, items }: Wish): string =>
+  hash("sha256", JSON.stringify([customerId, items.map((item) => [item.productId, item.quantity])]), "base64url");
 
 async function priceOf(read: Sql, { items }: Wish): Promise<Placing | { readonly items: Line[]; readonly totalAmount: number }> {
   const rows = await read.all<{ readonly productId: string; readonly price: number }>(

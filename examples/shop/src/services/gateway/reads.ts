@@ -75,7 +75,8 @@ function toOrder(row: OrderRow, steps: readonly StepRow[]): OrderView {
 const STOCK = 'select product_id as "productId", on_hand as "onHand", reserved, sold from gateway_stock';
 
 /** A product's stock, or undefined. */
-export const stockOf = (read: Sql, productId: string): Promise<StockLevel | undefined> => read.get<StockLevel>(`${STOCK} where product_id = ?`, productId);
+export const stockOf = (read: Sql, productId: string): Promise<StockLevel | undefined> =>
+  read.get<StockLevel>(`${STOCK} where product_id = ?`, productId);
 
 /** All stock. */
 export const allStock = (read: Sql): Promise<StockLevel[]> => read.all<StockLevel>(`${STOCK} order by product_id limit ${MOST_ROWS}`);
@@ -83,7 +84,8 @@ export const allStock = (read: Sql): Promise<StockLevel[]> => read.all<StockLeve
 const ITEM = 'select product_id as "productId", name, price, member_id as "memberId", member_name as "memberName" from gateway_items';
 
 /** An item, or undefined. */
-export const itemOf = (read: Sql, productId: string): Promise<Item | undefined> => read.get<Item>(`${ITEM} where product_id = ?`, productId);
+export const itemOf = (read: Sql, productId: string): Promise<Item | undefined> =>
+  read.get<Item>(`${ITEM} where product_id = ?`, productId);
 
 /** All items. */
 export const allItems = (read: Sql): Promise<Item[]> => read.all<Item>(`${ITEM} order by product_id limit ${MOST_ROWS}`);
@@ -104,7 +106,9 @@ export async function memberOf(read: Sql, memberId: string): Promise<MemberView 
      where member_id = ? and first_name is not null and email is not null`,
     memberId,
   );
-  return row === undefined ? undefined : { memberId: row.memberId, firstName: row.firstName, lastName: row.lastName, name: fullName(row), email: row.email };
+  return row === undefined
+    ? undefined
+    : { memberId: row.memberId, firstName: row.firstName, lastName: row.lastName, name: fullName(row), email: row.email };
 }
 
 interface BodyRow {
@@ -119,13 +123,25 @@ export async function invoiceOf(read: Sql, orderId: string): Promise<Invoice | u
 
 /** The newest invoices of a customer. */
 export async function invoicesOf(read: Sql, customerId: string, limit: number): Promise<readonly Invoice[]> {
-  const rows = await read.all<BodyRow>("select body from gateway_invoices where customer_id = ? order by order_id desc limit ?", customerId, limit);
+  const rows = await read.all<BodyRow>(
+    "select body from gateway_invoices where customer_id = ? order by order_id desc limit ?",
+    customerId,
+    limit,
+  );
   return rows.map((row) => JSON.parse(row.body) as Invoice);
 }
 
 /** What a customer was told, newest first. */
-export function notesOf(read: Sql, customerId: string, limit: number): Promise<{ orderId: string; step: Status; text: string; at: string }[]> {
-  return read.all('select order_id as "orderId", step, text, at from gateway_notes where customer_id = ? order by at desc limit ?', customerId, limit);
+export function notesOf(
+  read: Sql,
+  customerId: string,
+  limit: number,
+): Promise<{ orderId: string; step: Status; text: string; at: string }[]> {
+  return read.all(
+    'select order_id as "orderId", step, text, at from gateway_notes where customer_id = ? order by at desc limit ?',
+    customerId,
+    limit,
+  );
 }
 
 /** The sums as they were last reported. */

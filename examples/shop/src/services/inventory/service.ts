@@ -1,7 +1,17 @@
 import { service } from "postrider";
 import type { HandlerContext } from "postrider";
 import { OrderDelivered } from "../../contracts/order.ts";
-import { ReleaseStock, ReportStock, ReserveStock, SetStock, StockChanged, StockLow, StockRefused, StockReleased, StockReserved } from "../../contracts/stock.ts";
+import {
+  ReleaseStock,
+  ReportStock,
+  ReserveStock,
+  SetStock,
+  StockChanged,
+  StockLow,
+  StockRefused,
+  StockReleased,
+  StockReserved,
+} from "../../contracts/stock.ts";
 import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
@@ -48,7 +58,7 @@ export function inventory(): Part {
 }
 
 /** Frees or takes away what an order holds. Whether it held anything. */
-async function end(orderId: string, state: "released" | "sold", context: HandlerContext<never>): Promise<boolean> {
+async function end(orderId: string, state: "released" | "sold", context: HandlerContext): Promise<boolean> {
   const items = await endReservation(context.tx, orderId, state);
   if (items === undefined) return false;
   const before = await levelsOf(context.tx, items);
@@ -59,7 +69,11 @@ async function end(orderId: string, state: "released" | "sold", context: Handler
   return true;
 }
 
-async function announce(before: readonly Level[], after: readonly Level[], context: Pick<HandlerContext<never>, "publish" | "tx" | "schedule">): Promise<void> {
+async function announce(
+  before: readonly Level[],
+  after: readonly Level[],
+  context: Pick<HandlerContext, "publish" | "tx" | "schedule">,
+): Promise<void> {
   for (const level of after) {
     const was = before.find(({ productId }) => productId === level.productId);
     if (ranLow(was, level)) context.publish(StockLow, { productId: level.productId, onHand: level.onHand });

@@ -16,12 +16,33 @@ describe("stock", () => {
   });
 
   test("is held for all lines of an order, or for none", () => {
-    expect(moved([level("a", 10), level("b", 1)], [{ productId: "a", quantity: 1 }, { productId: "b", quantity: 2 }], "reserve")).toBeUndefined();
-    expect(moved([level("a", 10)], [{ productId: "a", quantity: 1 }, { productId: "none", quantity: 1 }], "reserve")).toBeUndefined();
+    expect(
+      moved(
+        [level("a", 10), level("b", 1)],
+        [
+          { productId: "a", quantity: 1 },
+          { productId: "b", quantity: 2 },
+        ],
+        "reserve",
+      ),
+    ).toBeUndefined();
+    expect(
+      moved(
+        [level("a", 10)],
+        [
+          { productId: "a", quantity: 1 },
+          { productId: "none", quantity: 1 },
+        ],
+        "reserve",
+      ),
+    ).toBeUndefined();
   });
 
   test("counts a product once that an order names twice", () => {
-    const twice = [{ productId: "a", quantity: 3 }, { productId: "a", quantity: 4 }];
+    const twice = [
+      { productId: "a", quantity: 3 },
+      { productId: "a", quantity: 4 },
+    ];
     expect(moved([level("a", 6)], twice, "reserve")).toBeUndefined();
     expect(moved([level("a", 7)], twice, "reserve")).toEqual([{ productId: "a", onHand: 0, reserved: 7, sold: 0, version: 2 }]);
   });

@@ -16,7 +16,11 @@ export interface Level {
 export type Move = "reserve" | "release" | "sell";
 
 /** The levels after a move, or undefined when something is not there. */
-export function moved(levels: readonly Level[], lines: readonly Pick<Line, "productId" | "quantity">[], move: Move): readonly Level[] | undefined {
+export function moved(
+  levels: readonly Level[],
+  lines: readonly Pick<Line, "productId" | "quantity">[],
+  move: Move,
+): readonly Level[] | undefined {
   const after: Level[] = [];
   for (const [productId, quantity] of quantities(lines)) {
     const level = levels.find((one) => one.productId === productId);

@@ -19,7 +19,10 @@ const COLUMNS = 'product_id as "productId", on_hand as "onHand", reserved, sold,
 
 /** The levels of the products of some lines, as far as they are known. */
 export function levelsOf(tx: Sql, lines: readonly Pick<Line, "productId">[]): Promise<Level[]> {
-  return tx.all<Level>(`select ${COLUMNS} from inventory_stock where product_id in (${lines.map(() => "?").join(", ")})`, ...lines.map((line) => line.productId));
+  return tx.all<Level>(
+    `select ${COLUMNS} from inventory_stock where product_id in (${lines.map(() => "?").join(", ")})`,
+    ...lines.map((line) => line.productId),
+  );
 }
 
 /** Writes levels that follow from those read. @throws Conflict when somebody else changed one since. */
@@ -53,12 +56,21 @@ export async function count(tx: Sql, productId: string, onHand: number): Promise
 /** Remembers what an order holds; false when it asked before. */
 export async function addReservation(tx: Sql, orderId: string, items: readonly Line[], state: ReservationState): Promise<boolean> {
   const held = JSON.stringify(items.map(({ productId, quantity }) => ({ productId, quantity })));
-  const { changes } = await tx.run("insert into inventory_reservations (order_id, items, state) values (?, ?, ?) on conflict do nothing", orderId, held, state);
+  const { changes } = await tx.run(
+    "insert into inventory_reservations (order_id, items, state) values (?, ?, ?) on conflict do nothing",
+    orderId,
+    held,
+    state,
+  );
   return changes === 1;
 }
 
 /** Ends what an order holds and returns it; undefined when it holds nothing (any more). */
-export async function endReservation(tx: Sql, orderId: string, state: "released" | "sold"): Promise<Pick<Line, "productId" | "quantity">[] | undefined> {
+export async function endReservation(
+  tx: Sql,
+  orderId: string,
+  state: "released" | "sold",
+): Promise<Pick<Line, "productId" | "quantity">[] | undefined> {
   const { changes } = await tx.run("update inventory_reservations set state = ? where order_id = ? and state = 'held'", state, orderId);
   if (changes === 0) return undefined;
   const row = await tx.get<{ readonly items: string }>("select items from inventory_reservations where order_id = ?", orderId);
@@ -70,6 +82,7 @@ const MOST_AT_ONCE = 200;
 /** Takes products whose numbers nobody has been told yet; whether there are more. */
 export async function takeUntold(tx: Sql): Promise<{ readonly levels: readonly Level[]; readonly isMore: boolean }> {
   const levels = await tx.all<Level>(`select ${COLUMNS} from inventory_stock where told_version <> version limit ${MOST_AT_ONCE}`);
-  for (const { productId, version } of levels) await tx.run("update inventory_stock set told_version = ? where product_id = ?", version, productId);
+  for (const { productId, version } of levels)
+    await tx.run("update inventory_stock set told_version = ? where product_id = ?", version, productId);
   return { levels, isMore: levels.length === MOST_AT_ONCE };
 }

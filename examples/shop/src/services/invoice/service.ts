@@ -19,8 +19,17 @@ export function invoice(): Part {
         if (known !== undefined) return;
         await tx.run("update invoice_counter set value = value + 1 where name = 'invoice'");
         const counter = await tx.get<{ readonly value: number }>("select value from invoice_counter where name = 'invoice'");
-        const issued = { invoiceId: `INV-${String(counter?.value).padStart(8, "0")}`, ...order, issuedAt: new Date(clock.now()).toISOString() };
-        await tx.run("insert into invoice_invoices (order_id, invoice_id, body) values (?, ?, ?)", order.orderId, issued.invoiceId, JSON.stringify(issued));
+        const issued = {
+          invoiceId: `INV-${String(counter?.value).padStart(8, "0")}`,
+          ...order,
+          issuedAt: new Date(clock.now()).toISOString(),
+        };
+        await tx.run(
+          "insert into invoice_invoices (order_id, invoice_id, body) values (?, ?, ?)",
+          order.orderId,
+          issued.invoiceId,
+          JSON.stringify(issued),
+        );
         publish(InvoiceIssued, issued);
       });
     },

@@ -1,4 +1,14 @@
-import { circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, fallback, handleAll, retry, timeout, TimeoutStrategy, wrap } from "cockatiel";
+import {
+  circuitBreaker,
+  ConsecutiveBreaker,
+  ExponentialBackoff,
+  fallback,
+  handleAll,
+  retry,
+  timeout,
+  TimeoutStrategy,
+  wrap,
+} from "cockatiel";
 import { z } from "zod";
 
 /** Asks the member service for a name; null when it does not answer, or knows no such member. */

@@ -16,7 +16,7 @@ export interface ItemNeeds {
 
 /** Item: what can be ordered, with a copy of its member's name. */
 export function item({ askMemberName, read }: ItemNeeds): Part {
-  const rename = async (memberId: string, name: string, { tx, publish }: HandlerContext<never>): Promise<void> => {
+  const rename = async (memberId: string, name: string, { tx, publish }: HandlerContext): Promise<void> => {
     for (const changed of await renameMember(tx, memberId, name)) publish(ItemListed, changed);
   };
   const definition = service(

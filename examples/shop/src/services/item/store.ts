@@ -26,8 +26,17 @@ export async function keepAskedName(tx: Sql, memberId: string, name: string): Pr
 
 /** Takes a member's new name over, into the member's items too. Returns those. */
 export async function renameMember(tx: Sql, memberId: string, name: string): Promise<readonly VersionedItem[]> {
-  await tx.run("insert into item_members (member_id, name) values (?, ?) on conflict (member_id) do update set name = excluded.name", memberId, name);
-  const { changes } = await tx.run("update item_items set member_name = ?, version = version + 1 where member_id = ? and member_name is distinct from ?", name, memberId, name);
+  await tx.run(
+    "insert into item_members (member_id, name) values (?, ?) on conflict (member_id) do update set name = excluded.name",
+    memberId,
+    name,
+  );
+  const { changes } = await tx.run(
+    "update item_items set member_name = ?, version = version + 1 where member_id = ? and member_name is distinct from ?",
+    name,
+    memberId,
+    name,
+  );
   return changes === 0 ? [] : await tx.all<VersionedItem>(`select ${COLUMNS} from item_items where member_id = ?`, memberId);
 }
 

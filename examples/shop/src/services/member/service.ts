@@ -17,7 +17,12 @@ export function member(): Part {
       on(ChangeMember, async ({ memberId, ...given }, context) => {
         const before = await findMember(context.tx, memberId);
         if (before === undefined) throw new MemberUnknown(memberId);
-        const after = { memberId, firstName: given.firstName ?? before.firstName, lastName: given.lastName ?? before.lastName, email: given.email ?? before.email };
+        const after = {
+          memberId,
+          firstName: given.firstName ?? before.firstName,
+          lastName: given.lastName ?? before.lastName,
+          email: given.email ?? before.email,
+        };
         await saveMember(context.tx, after);
         announce(before, after, context);
       });
@@ -35,7 +40,11 @@ class MemberUnknown extends Error {
   }
 }
 
-function announce(before: Member | undefined, { memberId, firstName, lastName, email }: Member, { publish }: Pick<HandlerContext, "publish">): void {
+function announce(
+  before: Member | undefined,
+  { memberId, firstName, lastName, email }: Member,
+  { publish }: Pick<HandlerContext, "publish">,
+): void {
   if (before?.email !== email) publish(MemberContactChanged, { memberId, email });
   if (before?.firstName !== firstName || before.lastName !== lastName) publish(MemberUpdated, { memberId, firstName, lastName });
 }

@@ -15,7 +15,10 @@ export interface Member {
 
 /** A member, or undefined. */
 export function findMember(sql: Sql, memberId: string): Promise<Member | undefined> {
-  return sql.get<Member>('select member_id as "memberId", first_name as "firstName", last_name as "lastName", email from member_members where member_id = ?', memberId);
+  return sql.get<Member>(
+    'select member_id as "memberId", first_name as "firstName", last_name as "lastName", email from member_members where member_id = ?',
+    memberId,
+  );
 }
 
 /** Adds a member; false when it is there. */
@@ -32,5 +35,11 @@ export async function addMember(tx: Sql, { memberId, firstName, lastName, email 
 
 /** Writes what is now known of a member. */
 export async function saveMember(tx: Sql, { memberId, firstName, lastName, email }: Member): Promise<void> {
-  await tx.run("update member_members set first_name = ?, last_name = ?, email = ? where member_id = ?", firstName, lastName, email, memberId);
+  await tx.run(
+    "update member_members set first_name = ?, last_name = ?, email = ? where member_id = ?",
+    firstName,
+    lastName,
+    email,
+    memberId,
+  );
 }

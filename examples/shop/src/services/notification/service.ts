@@ -30,12 +30,19 @@ export function notification(mailer?: Mailer): Part {
       return true;
     });
   };
-  const tell = async (change: OrderChange, context: HandlerContext<never>): Promise<void> => {
+  const tell = async (change: OrderChange, context: HandlerContext): Promise<void> => {
     const text = textOf(change);
     await mail({ to: change.customerId, subject: `Order ${change.orderId}: ${change.status}`, text }, context);
     const { orderId, customerId, status: step, at } = change;
     const columns = "order_id, step, customer_id, text, at";
-    const { changes } = await context.tx.run(`insert into notification_notes (${columns}) values (?, ?, ?, ?, ?) on conflict do nothing`, orderId, step, customerId, text, at);
+    const { changes } = await context.tx.run(
+      `insert into notification_notes (${columns}) values (?, ?, ?, ?, ?) on conflict do nothing`,
+      orderId,
+      step,
+      customerId,
+      text,
+      at,
+    );
     if (changes === 1) await changed(FEED, context);
   };
   const definition = service(
@@ -45,7 +52,10 @@ export function notification(mailer?: Mailer): Part {
       on(ReportNotes, report);
       on(StockLow, async ({ productId, onHand }, context) => {
         context.log.warn({ productId, onHand }, "stock is low");
-        await mail({ to: "shopkeeper", subject: `${productId} runs low`, text: `Only ${onHand} pieces of ${productId} are left.` }, context);
+        await mail(
+          { to: "shopkeeper", subject: `${productId} runs low`, text: `Only ${onHand} pieces of ${productId} are left.` },
+          context,
+        );
       });
     },
     { retry: SOON },
@@ -53,14 +63,15 @@ export function notification(mailer?: Mailer): Part {
   return { service: definition, tables: TABLES };
 }
 
-async function report(_body: object, context: HandlerContext<never>): Promise<void> {
+async function report(_body: object, context: HandlerContext): Promise<void> {
   const { tx, publish } = context;
   await telling(FEED, context);
   const which = `select order_id, step from notification_notes where reported = 0 order by order_id limit ${MOST_AT_ONCE}`;
   const notes = await tx.all<Note>(
     `select order_id as "orderId", customer_id as "customerId", step, text, at from notification_notes where (order_id, step) in (${which})`,
   );
-  for (const { orderId, step } of notes) await tx.run("update notification_notes set reported = 1 where order_id = ? and step = ?", orderId, step);
+  for (const { orderId, step } of notes)
+    await tx.run("update notification_notes set reported = 1 where order_id = ? and step = ?", orderId, step);
   if (notes.length > 0) publish(NotificationsSent, { notes });
   if (notes.length === MOST_AT_ONCE) await changed(FEED, context);
 }

@@ -3,7 +3,12 @@ import type { OrderChange } from "../../contracts/order.ts";
 const won = new Intl.NumberFormat("en-US");
 
 /** What a customer reads about a step of an order. */
-export function textOf({ orderId, status, totalAmount, reason }: Pick<OrderChange, "orderId" | "status" | "totalAmount" | "reason">): string {
+export function textOf({
+  orderId,
+  status,
+  totalAmount,
+  reason,
+}: Pick<OrderChange, "orderId" | "status" | "totalAmount" | "reason">): string {
   const order = `Your order ${orderId}`;
   switch (status) {
     case "pending":

@@ -84,7 +84,8 @@ export function decide(order: Order, happening: Happening, now: string): Decisio
 
 function whileReserving(order: Order, happening: Happening, at: string): Decision {
   if (happening.what === "cancel") return go(order, { reason: CANCELLED_BY_CUSTOMER }, []);
-  if (happening.what === "refused") return go(order, { stage: "cancelled", status: "cancelled", at, reason: order.reason ?? OUT_OF_STOCK }, ["tell"]);
+  if (happening.what === "refused")
+    return go(order, { stage: "cancelled", status: "cancelled", at, reason: order.reason ?? OUT_OF_STOCK }, ["tell"]);
   if (happening.what !== "reserved") return { order, steps: [] };
   if (order.reason !== undefined) return go(order, { stage: "releasing" }, ["release"]);
   return go(order, { stage: "charging", status: "reserved", at }, ["tell", "charge"]);

@@ -51,13 +51,13 @@ class OrderNotHere extends Error {
   }
 }
 
-async function happen(orderId: string, happening: Happening, context: HandlerContext<never>): Promise<void> {
+async function happen(orderId: string, happening: Happening, context: HandlerContext): Promise<void> {
   const found = await find(context.tx, orderId);
   if (found === undefined) return context.log.warn({ orderId, happening: happening.what }, "news of an order that ordering does not know");
   await proceed(found, happening, context);
 }
 
-async function proceed({ order, version }: Stored, happening: Happening, context: HandlerContext<never>): Promise<void> {
+async function proceed({ order, version }: Stored, happening: Happening, context: HandlerContext): Promise<void> {
   const decision = decide(order, happening, new Date(context.clock.now()).toISOString());
   if (decision.order === order) return;
   await save(context.tx, decision.order, version);

@@ -9,17 +9,26 @@ import type { Decision, Order, Step } from "./order.ts";
 
 type Outbound = Pick<HandlerContext, "send" | "publish">;
 
-const CHANGE_OF = { pending: OrderPlaced, reserved: OrderReserved, paid: OrderPaid, shipped: OrderShipped, delivered: OrderDelivered, cancelled: OrderCancelled } as const;
+const CHANGE_OF = {
+  pending: OrderPlaced,
+  reserved: OrderReserved,
+  paid: OrderPaid,
+  shipped: OrderShipped,
+  delivered: OrderDelivered,
+  cancelled: OrderCancelled,
+} as const;
 
 const ASK: Readonly<Record<Exclude<Step, "tell">, (order: Order, outbound: Outbound, options: SendOptions) => unknown>> = {
   reserve: ({ orderId, items }, { send }, options) => send(ReserveStock, { orderId, items: [...items] }, options),
   release: ({ orderId }, { send }, options) => send(ReleaseStock, { orderId }, options),
   charge: ({ orderId, totalAmount: amount }, { send }, options) => send(ChargePayment, { orderId, amount }, options),
-  refund: ({ orderId, chargeId = "", totalAmount: amount }, { send }, options) => send(RefundPayment, { orderId, chargeId, amount }, options),
+  refund: ({ orderId, chargeId = "", totalAmount: amount }, { send }, options) =>
+    send(RefundPayment, { orderId, chargeId, amount }, options),
   arrange: ({ orderId }, { send }, options) => send(ArrangeShipment, { orderId }, options),
   dispatch: ({ orderId }, { send }, options) => send(DispatchShipment, { orderId }, options),
   recall: ({ orderId }, { send }, options) => send(RecallShipment, { orderId }, options),
-  invoice: ({ orderId, customerId, totalAmount, items }, { send }, options) => send(CreateInvoice, { orderId, customerId, totalAmount, items: [...items] }, options),
+  invoice: ({ orderId, customerId, totalAmount, items }, { send }, options) =>
+    send(CreateInvoice, { orderId, customerId, totalAmount, items: [...items] }, options),
 };
 
 /** Turns a decision into messages; they leave with the unit of work. */

@@ -24,7 +24,12 @@ export function postJson(timeLimitMs: number): PostJson {
       const { agent, call } = url.protocol === "https:" ? secure : plain;
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeLimitMs)]);
       const length = String(Buffer.byteLength(body));
-      const outgoing = call(url, { method: "POST", agent, signal: limit, headers: { ...headers, "content-type": "application/json", "content-length": length } });
+      const outgoing = call(url, {
+        method: "POST",
+        agent,
+        signal: limit,
+        headers: { ...headers, "content-type": "application/json", "content-length": length },
+      });
       outgoing.once("error", reject);
       outgoing.once("response", (response) => void readAll(response).then(resolve, reject));
       outgoing.end(body);

@@ -9,7 +9,9 @@ const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
 
 /** A provider that answers each call in turn by the next of `answers`, and what it was asked. */
-async function providerThat(...answers: readonly Answering[]): Promise<{ readonly url: string; readonly calls: { readonly path: string; readonly key: unknown; readonly body: string }[] }> {
+async function providerThat(
+  ...answers: readonly Answering[]
+): Promise<{ readonly url: string; readonly calls: { readonly path: string; readonly key: unknown; readonly body: string }[] }> {
   const calls: { path: string; key: unknown; body: string }[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -27,7 +29,10 @@ async function providerThat(...answers: readonly Answering[]): Promise<{ readonl
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, calls };
 }
 
-const answer = (status: number, body: unknown): Answering => (response) => void response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
+const answer =
+  (status: number, body: unknown): Answering =>
+  (response) =>
+    void response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
 const order = { orderId: "o-1", amount: 5_000 };
 const { signal } = new AbortController();
 
@@ -61,7 +66,10 @@ describe("the payment provider", () => {
 
   test("that refuses our call is not asked again, and says why", async () => {
     const { url } = await providerThat(answer(400, { code: "merchant_not_configured" }));
-    await expect(httpProvider(url).charge(order, signal)).rejects.toMatchObject({ code: "payment.rejected", message: "the payment provider refused /charges with 400 (merchant_not_configured)" });
+    await expect(httpProvider(url).charge(order, signal)).rejects.toMatchObject({
+      code: "payment.rejected",
+      message: "the payment provider refused /charges with 400 (merchant_not_configured)",
+    });
   });
 
   test("is left alone when we stop, which is no failure of its own", async () => {

@@ -56,9 +56,11 @@ async function ask(post: PostJson, url: URL, key: string, body: object, signal: 
 }
 
 function expectCreated<Schema extends z.ZodType>(path: string, { status, body }: Answer, schema: Schema): z.infer<Schema> {
-  if (status >= 400 && status < 500 && status !== 429) throw new ProviderRejected(`the payment provider refused ${path} with ${status}${codeOf(body)}`);
+  if (status >= 400 && status < 500 && status !== 429)
+    throw new ProviderRejected(`the payment provider refused ${path} with ${status}${codeOf(body)}`);
   const read = status === 201 ? schema.safeParse(parse(body)) : undefined;
-  if (read?.success !== true) throw new ProviderUnavailable(`the payment provider answered ${path} with ${status}${status < 400 ? " and something unreadable" : ""}`);
+  if (read?.success !== true)
+    throw new ProviderUnavailable(`the payment provider answered ${path} with ${status}${status < 400 ? " and something unreadable" : ""}`);
   return read.data;
 }
 

@@ -7,7 +7,10 @@ import type { PaymentProvider } from "./provider-client.ts";
 import { record, TABLES } from "./store.ts";
 
 // An outage of the provider ends some day, and until then the order waits; a mistake of ours needs a person.
-const CALLING: HandlerOptions = { retry: { ...SOON, byCode: { "payment.unavailable": "always", "payment.rejected": "never" } }, timeoutMs: 10_000 };
+const CALLING: HandlerOptions = {
+  retry: { ...SOON, byCode: { "payment.unavailable": "always", "payment.rejected": "never" } },
+  timeoutMs: 10_000,
+};
 
 /** Payment: moves money by the provider, each order's once. */
 export function payment(provider: PaymentProvider): Part {

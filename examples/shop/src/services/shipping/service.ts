@@ -26,7 +26,10 @@ export function shipping(stepMs: number): Part {
         if (await begin(tx, orderId, "packing")) schedule(ShipmentPrepared, { orderId }, later, { id: newsOf(orderId) });
       });
       on(DispatchShipment, async ({ orderId }, { tx, schedule }) => {
-        const { changes } = await tx.run("update shipping_shipments set stage = 'underWay' where order_id = ? and stage = 'packing'", orderId);
+        const { changes } = await tx.run(
+          "update shipping_shipments set stage = 'underWay' where order_id = ? and stage = 'packing'",
+          orderId,
+        );
         if (changes === 1) schedule(ShipmentDelivered, { orderId }, later);
       });
       on(RecallShipment, async ({ orderId }, { tx, cancelScheduled }) => {
