@@ -1,4 +1,4 @@
-import { $, el, language, local, nameOf, shortId, state, t, time, won } from "./page.js";
+import { $, call, el, language, local, nameOf, shortId, state, t, time, won } from "./page.js";
 
 const STEPS = ["pending", "reserved", "paid", "shipped", "delivered"];
 const VIP_FROM_WON = 1_000_000;
@@ -60,8 +60,23 @@ export function showProducts() {
 function putInBasket(productId) {
   state.basket.set(productId, (state.basket.get(productId) ?? 0) + 1);
   showBasket();
-  if (!$("basket").checkVisibility() || $("basket").getBoundingClientRect().top > innerHeight)
-    $("basket").scrollIntoView({ block: "nearest" });
+  void showCompanions(productId);
+  $("basket").scrollIntoView({ block: "nearest" });
+}
+
+/** Offers what others bought along with a product. */
+async function showCompanions(productId) {
+  const { boughtTogether } = await call("GET", `/recommendations/${encodeURIComponent(productId)}`).catch(() => ({ boughtTogether: [] }));
+  const offered = boughtTogether
+    .filter((other) => !state.basket.has(other.productId) && state.items.some((item) => item.productId === other.productId))
+    .slice(0, 2);
+  $("companions").hidden = offered.length === 0;
+  $("companions").replaceChildren(
+    `${t("alsoBought")}: `,
+    ...offered.map((other) =>
+      el("button", { type: "button", textContent: `+ ${nameOf(other.productId)}`, onclick: () => putInBasket(other.productId) }),
+    ),
+  );
 }
 
 export function showBasket() {
