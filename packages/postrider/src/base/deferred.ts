@@ -7,7 +7,7 @@ export interface Deferred<Value = void> {
 
 /** Makes a promise that is settled from outside. */
 export function deferred<Value = void>(): Deferred<Value> {
-  return Promise.withResolvers<Value>() as Deferred<Value>;
+  return Promise.withResolvers<Value>();
 }
 
 /** What may be there already or come later. */

@@ -85,12 +85,9 @@ test("an answer comes back to who asked, and a failure does too", async () => {
   const answer = shop.request(PriceOrder, { orderId: "o-1", total: 21 });
   await app.pass();
   expect(await answer).toEqual({ price: 42 });
-  const failed = expect(shop.request(PriceOrder, { orderId: "o-2", total: -1 })).rejects.toMatchObject({
-    code: "PR_REPLY_FAILED",
-    details: { reason: "price.negative: below zero" },
-  });
+  const failed = shop.request(PriceOrder, { orderId: "o-2", total: -1 }).catch((error: unknown) => error);
   await app.pass();
-  await failed;
+  expect(await failed).toMatchObject({ code: "PR_REPLY_FAILED", details: { reason: "price.negative: below zero" } });
 });
 
 test("a request that nobody answers in time is rejected, and expires unhandled", async () => {
@@ -157,8 +154,8 @@ test("ids of what a handler sends are the same in every run, however its sends a
   const ordering = service("ordering", (on) => {
     on(PlaceOrder, async (order, { publish }) => {
       const orders = ids.length === 0 ? ["a", "b"] : ["b", "a"];
-      const sent = orders.map((orderId) => [orderId, publish(OrderPlaced, { ...order, orderId }).id]);
-      ids.push(sent.toSorted().map(([, id]) => id!));
+      const sent = new Map(orders.map((orderId) => [orderId, publish(OrderPlaced, { ...order, orderId }).id]));
+      ids.push([sent.get("a")!, sent.get("b")!]);
       if (ids.length === 1) throw new Error("again");
     });
     on(OrderPlaced, () => undefined);

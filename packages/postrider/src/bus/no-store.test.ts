@@ -38,11 +38,12 @@ test("without a store what is given up goes to the broker, byte for byte, with i
   await app.bus.as("ordering").send(PlaceOrder, order);
   await app.pass();
   const letters = await readAll(world, "ordering.dead-letters");
-  expect(letters.map(({ body, headers }) => [body, headers["postrider-failure-code"]]).toSorted()).toEqual(
-    [
-      [JSON.stringify(order), "no.way"],
-      [new Uint8Array([255, 0]), "PR_ENVELOPE_UNREADABLE"],
-    ].toSorted(),
+  const byCode = new Map(letters.map(({ body, headers }) => [headers["postrider-failure-code"], body]));
+  expect(byCode).toEqual(
+    new Map<unknown, unknown>([
+      ["no.way", JSON.stringify(order)],
+      ["PR_ENVELOPE_UNREADABLE", new Uint8Array([255, 0])],
+    ]),
   );
 });
 

@@ -54,7 +54,7 @@ export class Requests {
   }
 
   async close(): Promise<void> {
-    for (const id of [...this.#waiting.keys()]) this.#fail(id, fail("PR_SHUTDOWN", { during: "a request" }));
+    for (const id of this.#waiting.keys()) this.#fail(id, fail("PR_SHUTDOWN", { during: "a request" }));
     await (await this.#inbox)?.close();
   }
 

@@ -108,7 +108,7 @@ function callHandler(options: AttemptOptions, work: Work, context: RunContext): 
   return new Promise((resolve, reject) => {
     work.interrupt = (reason) => {
       context.abort(reason);
-      reject(reason as Error);
+      reject(reason);
     };
     returned.then(() => resolve(), reject);
   });

@@ -4,7 +4,7 @@ import type { PostriderError } from "../base/errors.ts";
 import type { Decoded, Decoder } from "../pipeline/decode.ts";
 import type { ClaimedHeld } from "../ports/held.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription, Transport } from "../ports/transport.ts";
-import { Aside } from "./aside.ts";
+import type { Aside } from "./aside.ts";
 import { HeldSource } from "./held-source.ts";
 import { LaneState, placeOf } from "./lane-state.ts";
 import type { Parking } from "./parking.ts";

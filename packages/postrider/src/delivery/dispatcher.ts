@@ -1,6 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import { OutageMode } from "./outage.ts";
-import type { OutageChange } from "./outage.ts";
+import type { OutageChange, OutageMode } from "./outage.ts";
 import { Queue } from "./queue.ts";
 
 /** What a dispatcher starts. */

@@ -88,7 +88,7 @@ export class UnitOfWork {
   async complete(): Promise<void> {
     this.#isEnded = true;
     if (this.#scheduling !== undefined) await Promise.all(this.#scheduling);
-    if (this.#late !== undefined) this.#outgoing.push(...(await Promise.all(this.#late)).flat());
+    if (this.#late !== undefined) this.#outgoing.push(...(await Promise.all(this.#late.map((part) => Promise.resolve(part)))).flat());
     if (this.#opening !== undefined) {
       this.#finish!.resolve();
       return this.#committed;
