@@ -35,7 +35,7 @@ export class Work implements Startable {
   /** Begun as the one probe of an outage. */
   isProbe = false;
   /** Rejects the run from outside: time limit, lost lane, end of a drain. */
-  interrupt: ((reason: unknown) => void) | undefined;
+  interrupt: ((reason: Error) => void) | undefined;
   /** When the run must have ended, on the monotonic clock; 0 = never. */
   deadlineAt = 0;
   /** Resolves when it has ended; made only when somebody waits. */
