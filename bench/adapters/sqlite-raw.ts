@@ -35,7 +35,11 @@ const settleIn: Settle = ({ transport, store }, delivery) => {
 /** As a handler with one business row. */
 const withRow: Settle = ({ transport, store }, delivery) => {
   void store.transaction((transaction) => {
-    void transaction.run("insert into business values (?, ?)", delivery.envelope!.id, "a small row of the business, sixty bytes or so, as text");
+    void transaction.run(
+      "insert into business values (?, ?)",
+      delivery.envelope!.id,
+      "a small row of the business, sixty bytes or so, as text",
+    );
     return transport.colocated!.settleIn(transaction, delivery);
   });
 };
@@ -44,7 +48,11 @@ const withRow: Settle = ({ transport, store }, delivery) => {
 const withInbox: Settle = ({ transport, store }, delivery) => {
   void store.transaction(async (transaction) => {
     void transaction.inbox.record({ handler: "order.placed", messageId: delivery.envelope!.id, bodyHash: "0123456789abcdef" });
-    await transaction.run("insert into business values (?, ?)", delivery.envelope!.id, "a small row of the business, sixty bytes or so, as text");
+    await transaction.run(
+      "insert into business values (?, ?)",
+      delivery.envelope!.id,
+      "a small row of the business, sixty bytes or so, as text",
+    );
     return transport.colocated!.settleIn(transaction, delivery);
   });
 };
@@ -63,7 +71,12 @@ const CASES: Readonly<Record<string, (seconds: number) => Promise<object>>> = {
 
 let sent = 0;
 
-async function flow(options: { readonly window: number; readonly seconds: number; readonly settle: Settle; readonly options?: SqliteOptions }): Promise<object> {
+async function flow(options: {
+  readonly window: number;
+  readonly seconds: number;
+  readonly settle: Settle;
+  readonly options?: SqliteOptions;
+}): Promise<object> {
   return within(options.options, async (bench) => {
     let handled = 0;
     const consumption = await consume(bench, (delivery) => {
@@ -112,7 +125,7 @@ async function paced(options: { readonly perSecond: number; readonly seconds: nu
     const meter = measure();
     const beginMs = performance.now();
     const total = options.perSecond * options.seconds;
-    for (let count = 0; count < total; ) {
+    for (let count = 0; count < total;) {
       const dueCount = Math.min(total, Math.floor(((performance.now() - beginMs) * options.perSecond) / 1000));
       for (; count < dueCount; count++) {
         const outgoing = message();
@@ -161,13 +174,31 @@ function consume({ transport }: Bench, onDelivery: (delivery: Delivery) => void)
 }
 
 function subscription(): Parameters<Transport["consume"]>[0] {
-  return { service: "bench", destination: DESTINATION, types: ["order.placed"], where: {}, prefetchCount: 1000, prefetchBytes: 1 << 24, from: "earliest" };
+  return {
+    service: "bench",
+    destination: DESTINATION,
+    types: ["order.placed"],
+    where: {},
+    prefetchCount: 1000,
+    prefetchBytes: 1 << 24,
+    from: "earliest",
+  };
 }
 
 function message(): Outgoing {
   const count = ++sent;
   const id = `0198c000-0000-7000-8000-${count.toString(16).padStart(12, "0")}`;
-  const envelope = { id, source: "/bench", type: "order.placed", kind: "event", contractversion: 1, time: "2026-01-01T00:00:00.000Z", partitionkey: `order-${count % 5000}`, correlationid: id, conversationid: id } as const;
+  const envelope = {
+    id,
+    source: "/bench",
+    type: "order.placed",
+    kind: "event",
+    contractversion: 1,
+    time: "2026-01-01T00:00:00.000Z",
+    partitionkey: `order-${count % 5000}`,
+    correlationid: id,
+    conversationid: id,
+  } as const;
   return { envelope, headers: {}, body: BODY, destination: DESTINATION.name, mayRepeat: false };
 }
 

@@ -119,7 +119,15 @@ function message(id: string, key: string): Parameters<Transport["send"]>[0][numb
 }
 
 function subscription(): Parameters<Transport["consume"]>[0] {
-  return { service: "reader", destination: DESTINATION, types: ["order.placed"], where: {}, prefetchCount: 200, prefetchBytes: 1 << 22, from: "earliest" };
+  return {
+    service: "reader",
+    destination: DESTINATION,
+    types: ["order.placed"],
+    where: {},
+    prefetchCount: 200,
+    prefetchBytes: 1 << 22,
+    from: "earliest",
+  };
 }
 
 function tell(report: SqliteReport): void {

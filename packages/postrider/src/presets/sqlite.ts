@@ -14,7 +14,7 @@ import { jsonLogger } from "../telemetry/json-logger.ts";
 export interface SqliteOptions {
   /** How long a process that has died keeps its lanes, in milliseconds. Default 4000, at least 200. */
   readonly leaseMs?: number;
-  /** What the write-ahead log may grow to before it is started afresh, in bytes. Default 64 MiB; writers wait at twice this. */
+  /** What the write-ahead log may grow to before it is started afresh, in bytes. Default 64 MiB. */
   readonly walLimitBytes?: number;
   /** How long read messages are kept for replay. Default an hour, 16 MiB or 100 000 messages per destination, whichever ends first. */
   readonly retention?: LogRetention;

@@ -32,7 +32,10 @@ export function consumptionStatus(options: BacklogOptions): ConsumptionStatus {
   return { lanes: cursors.map((cursor) => cursor.lane), backlog, lagSeconds };
 }
 
-function unsettled({ log, reader, subscription, cursors }: BacklogOptions, isHigh: boolean): { readonly count: number; readonly oldest: number | undefined } {
+function unsettled(
+  { log, reader, subscription, cursors }: BacklogOptions,
+  isHigh: boolean,
+): { readonly count: number; readonly oldest: number | undefined } {
   const table = logTable(log.id, isHigh);
   const tracks = cursors.map((cursor) => ({ lane: cursor.lane.number, track: isHigh ? cursor.high : cursor.normal }));
   if (tracks.length === 0) return { count: 0, oldest: undefined };

@@ -2,8 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { CheckpointAnswer, CheckpointOrder } from "./checkpoint.ts";
 
-// Waits for the lock that the writers leave between their turns. It is this thread that waits, nobody else.
-const LOCK_WAIT_MS = 2000;
+// For the lock that other processes leave between their turns, and for who still reads the old log. All writers wait meanwhile, so not long.
+const LOCK_WAIT_MS = 200;
 
 const db = new DatabaseSync(workerData as string, { timeout: LOCK_WAIT_MS });
 // Syncs what it moves: the log before, the database after. Nothing is lost when the log is started afresh.

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { Clock } from "../../base/clock.ts";
 import { fail, reasonOf } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 
@@ -6,22 +7,28 @@ import type { PostriderError } from "../../base/errors.ts";
 export type CheckpointOrder = "passive" | "restart" | "truncate" | "end";
 
 /** What it answers. */
-export type CheckpointAnswer = { readonly logFrames: number; readonly movedFrames: number; readonly isComplete: boolean } | { readonly error: string };
+export type CheckpointAnswer =
+  | { readonly logFrames: number; readonly movedFrames: number; readonly isComplete: boolean }
+  | { readonly error: string };
 
 /** What a checkpointer stands on. */
 export interface CheckpointerOptions {
   readonly file: string;
   readonly pageBytes: number;
-  /** Above this the log is started afresh, which holds writers up for a moment; above twice this they wait. */
+  readonly clock: Clock;
+  /** Above this the log is started afresh, which holds writers up for a moment. */
   readonly limitBytes: number;
   readonly onError: (error: PostriderError) => void;
 }
+
+// Somebody may read the old log for long (a backup, a shell): then it cannot be started afresh, and writers are not held up for another try before this.
+const RESTART_RETRY_MS = 5000;
 
 /**
  * Moves committed pages from the log into the database, in a thread of its own.
  *
  * A passive checkpoint holds nobody up, but while others go on writing it never ends, and only an ended one lets the log begin again. So above a limit it is
- * followed by one that holds the write lock for the little that came meanwhile.
+ * followed by one that holds the write lock for the little that came meanwhile; our own writer waits, so that the lock is free at once.
  */
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
@@ -30,15 +37,16 @@ export class Checkpointer {
   #isDirty = false;
   #logBytes = 0;
   #isDead = false;
+  #restartNotBeforeMs = -Infinity;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#worker = this.#spawn();
   }
 
-  /** Whether the log has outgrown its bound, so that writers must wait. */
-  get isBehind(): boolean {
-    return !this.#isDead && this.#logBytes > 2 * this.#options.limitBytes;
+  /** Whether the log is being started afresh, so that writers wait. */
+  get isRestarting(): boolean {
+    return this.#pending?.order === "restart";
   }
 
   /** Something was written. */
@@ -57,7 +65,8 @@ export class Checkpointer {
 
   /** Moves everything, so that the last one to close the file has nothing left to do, and ends the thread. */
   async close(): Promise<void> {
-    while (this.#pending !== undefined && !this.#isDead) await new Promise<void>((resolve) => (this.#pending = { ...this.#pending!, resolve }));
+    while (this.#pending !== undefined && !this.#isDead)
+      await new Promise<void>((resolve) => (this.#pending = { ...this.#pending!, resolve }));
     if (!this.#isDead) await this.#order("truncate");
     if (this.#isDead) return;
     this.#worker.ref();
@@ -88,20 +97,25 @@ export class Checkpointer {
     const { order, resolve } = this.#pending!;
     this.#pending = undefined;
     this.#worker.unref();
-    if ("error" in answer) this.#options.onError(fail("PR_STORE_FAILED", { store: this.#options.file, during: "a checkpoint", detail: answer.error }));
+    if ("error" in answer)
+      this.#options.onError(fail("PR_STORE_FAILED", { store: this.#options.file, during: "a checkpoint", detail: answer.error }));
     else this.#measured(order, answer);
     resolve();
   }
 
   #measured(order: CheckpointOrder, { logFrames, isComplete }: { readonly logFrames: number; readonly isComplete: boolean }): void {
-    // After a complete one the next write begins the log again, unless somebody still reads in it.
-    this.#logBytes = isComplete && order !== "passive" ? 0 : logFrames * this.#options.pageBytes;
-    if (this.#logBytes > this.#options.limitBytes && order === "passive") void this.#order("restart");
+    const { clock, limitBytes, pageBytes } = this.#options;
+    // After a complete one the next write begins the log again.
+    this.#logBytes = isComplete && order !== "passive" ? 0 : logFrames * pageBytes;
+    if (order === "restart" && !isComplete) this.#restartNotBeforeMs = clock.monotonicMs() + RESTART_RETRY_MS;
+    if (order === "passive" && this.#logBytes > limitBytes && clock.monotonicMs() >= this.#restartNotBeforeMs) void this.#order("restart");
   }
 
   #died(cause: unknown): void {
     this.#isDead = true;
-    this.#options.onError(fail("PR_STORE_FAILED", { store: this.#options.file, during: "a checkpoint", detail: reasonOf(cause) }, { cause }));
+    this.#options.onError(
+      fail("PR_STORE_FAILED", { store: this.#options.file, during: "a checkpoint", detail: reasonOf(cause) }, { cause }),
+    );
     this.#pending?.resolve();
     this.#pending = undefined;
   }

@@ -79,7 +79,12 @@ const NOT_FOR_USERS = /^\s*(begin|commit|end|rollback|savepoint|release|attach|d
 /** A user's own statement. @throws PR_FEATURE_REFUSED for one that would end or evade the transaction */
 export function prepareForUser(connection: Connection, sql: string): StatementSync {
   const verb = NOT_FOR_USERS.exec(sql)?.[1];
-  if (verb !== undefined) throw fail("PR_FEATURE_REFUSED", { feature: `"${verb}" as a statement`, adapter: "sqlite", reason: "the transaction is Postrider's to begin and to end" });
+  if (verb !== undefined)
+    throw fail("PR_FEATURE_REFUSED", {
+      feature: `"${verb}" as a statement`,
+      adapter: "sqlite",
+      reason: "the transaction is Postrider's to begin and to end",
+    });
   return connection.prepare(sql);
 }
 

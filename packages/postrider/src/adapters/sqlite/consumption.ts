@@ -88,7 +88,10 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
 
   /** Inside a turn: see {@link LaneSet.renew}. */
   renew(): Renewal {
-    if (this.#closing !== undefined) return { taken: [], surplus: [] };
+    if (this.#closing !== undefined) {
+      this.#lanes.extend();
+      return { taken: [], surplus: [] };
+    }
     const renewal = this.#lanes.renew();
     // Rows that nobody wanted move the cursor too, or the log could never be cut behind it.
     for (const cursor of this.#lanes.cursors) if (cursor.normal.isBehind || cursor.high.isBehind) this.#options.writer.turn!.touch(cursor);
@@ -187,7 +190,11 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
       for (const scan of this.#scans) if (!this.#isFull) this.#handOver((batches) => this.#scan(scan, flowing, batches));
       this.#options.log.passed();
     } catch (error) {
-      this.#options.sink.onError(isPostriderError(error) ? error : fail("PR_TRANSPORT_FAILED", { transport: "sqlite", during: "a read", detail: String(error) }, { cause: error }));
+      this.#options.sink.onError(
+        isPostriderError(error)
+          ? error
+          : fail("PR_TRANSPORT_FAILED", { transport: "sqlite", during: "a read", detail: String(error) }, { cause: error }),
+      );
       this.#options.clock.after(ACK_RETRY_MS, () => this.wake());
     }
   }
@@ -201,9 +208,11 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
   /** What was given back, and what an earlier owner left open. */
   #again(flowing: readonly LaneCursor<SqliteDelivery>[], batches: Batches): void {
     for (const cursor of flowing) {
-      while (cursor.returned.length > 0 && this.#outstanding.tryAdd(cursor.returned[0]!.bytes)) add(batches, cursor, cursor.returned.shift()!);
+      while (cursor.returned.length > 0 && this.#outstanding.tryAdd(cursor.returned[0]!.bytes))
+        add(batches, cursor, cursor.returned.shift()!);
       const scans = cursor.returned.length > 0 ? [] : this.#scans;
-      if (!scans.every((scan) => scan.restore(cursor, (_, message) => this.#take(batches, cursor, message, scan, true)))) this.#isFull = true;
+      if (!scans.every((scan) => scan.restore(cursor, (_, message) => this.#take(batches, cursor, message, scan, true))))
+        this.#isFull = true;
       if (cursor.returned.length > 0) this.#isFull = true;
     }
   }
@@ -231,7 +240,8 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
       const told = this.#options.sink.onAssigned(cursor.lane);
       if (isPromise(told)) await told;
     } catch {
-      return this.#release([cursor]); // the sink does not want it; it has said why where it failed
+      this.#lanes.refuse(cursor.lane.number);
+      return this.#release([cursor]); // the sink has said why where it failed
     }
     if (cursor.state !== "starting") return;
     cursor.state = "active";
@@ -265,9 +275,10 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
   async #close(): Promise<void> {
     this.#isStopped = true;
     const cursors = [...this.#lanes.cursors];
+    // Others count themselves without us from now on, and take each lane once it is released.
+    await write(this.#options.writer, () => this.#lanes.resign(), { isVolatile: true }).catch(() => undefined); // at worst it is counted until its lease is over
     await Promise.all(cursors.map((cursor) => this.#revoke(cursor, "closing")));
     await this.#release(cursors);
-    await write(this.#options.writer, () => this.#lanes.resign(), { isVolatile: true }).catch(() => undefined);
     this.#options.log.removeReader(this);
     this.#options.onClosed(this);
   }

@@ -69,7 +69,11 @@ export class LaneKeeper implements Job {
     const { connection, clock, leaseMs, instance } = this.#options;
     const nowMs = clock.now();
     this.#isQueued = false;
-    connection.run("insert into pr_instances (id, alive_until) values (?, ?) on conflict do update set alive_until = excluded.alive_until", instance, nowMs + leaseMs);
+    connection.run(
+      "insert into pr_instances (id, alive_until) values (?, ?) on conflict do update set alive_until = excluded.alive_until",
+      instance,
+      nowMs + leaseMs,
+    );
     connection.run("delete from pr_instances where alive_until < ?", nowMs);
     this.#rivals = connection.get<{ count: number }>("select count(*) as count from pr_instances")!.count - 1;
     this.#renewals = [...this.#consumptions].map((consumption) => [consumption, consumption.renew()] as const);

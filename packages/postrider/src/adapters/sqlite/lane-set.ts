@@ -31,7 +31,10 @@ export interface Renewal {
   readonly surplus: readonly LaneCursor<SqliteDelivery>[];
 }
 
-const CURSOR_COLUMNS = "id, lane, epoch, owner, lease_until as leaseUntil, position, open, high_position as highPosition, high_open as highOpen";
+const REFUSED_FOR_MS = 1000;
+
+const CURSOR_COLUMNS =
+  "id, lane, epoch, owner, lease_until as leaseUntil, position, open, high_position as highPosition, high_open as highOpen";
 
 /**
  * The lanes that one consumption owns, by leases in `pr_cursors`.
@@ -42,6 +45,7 @@ const CURSOR_COLUMNS = "id, lane, epoch, owner, lease_until as leaseUntil, posit
 export class LaneSet {
   readonly #options: LaneSetOptions;
   readonly #cursors = new Map<number, LaneCursor<SqliteDelivery>>();
+  readonly #refusedUntil = new Map<number, number>();
   #verifiedVersion = 0;
   #missing = 0;
 
@@ -83,20 +87,48 @@ export class LaneSet {
     const { connection, clock, leaseMs, member, service, destinationId } = this.#options;
     const nowMs = clock.now();
     const scope = [service, destinationId] as const;
-    connection.run("insert into pr_members (id, service, destination, alive_until) values (?, ?, ?, ?) on conflict do update set alive_until = excluded.alive_until", member, ...scope, nowMs + leaseMs);
+    connection.run(
+      "insert into pr_members (id, service, destination, alive_until) values (?, ?, ?, ?) on conflict do update set alive_until = excluded.alive_until",
+      member,
+      ...scope,
+      nowMs + leaseMs,
+    );
     connection.run("delete from pr_members where alive_until < ?", nowMs);
     const members = connection.all<{ id: string }>("select id from pr_members where service = ? and destination = ? order by id", ...scope);
-    connection.run("update pr_cursors set lease_until = ? where service = ? and destination = ? and owner = ?", nowMs + leaseMs, ...scope, member);
-    const rows = connection.all<CursorRow>(`select ${CURSOR_COLUMNS} from pr_cursors where service = ? and destination = ? order by lane`, ...scope);
+    connection.run(
+      "update pr_cursors set lease_until = ? where service = ? and destination = ? and owner = ?",
+      nowMs + leaseMs,
+      ...scope,
+      member,
+    );
+    const rows = connection.all<CursorRow>(
+      `select ${CURSOR_COLUMNS} from pr_cursors where service = ? and destination = ? order by lane`,
+      ...scope,
+    );
     this.#verifyAgainst(rows, this.#options.writer.version);
-    const share = shareOf(rows.length, members.length, members.findIndex(({ id }) => id === member));
-    const owned = rows.filter((row) => row.owner === member).length;
-    const free = rows.filter((row) => row.owner === null || (row.owner !== member && row.leaseUntil < nowMs));
+    const share = shareOf(
+      rows.length,
+      members.length,
+      members.findIndex(({ id }) => id === member),
+    );
+    const owned = this.#cursors.size;
+    const free = rows.filter((row) => this.#isFree(row, nowMs));
     const taken = free.slice(0, Math.max(0, share - owned)).map((row) => this.#take(row, nowMs));
     this.#missing = Math.max(0, share - owned - taken.length);
     const staying = [...this.#cursors.values()].filter((cursor) => cursor.state === "active");
     const leaving = [...this.#cursors.values()].filter((cursor) => cursor.state === "revoking").length;
     return { taken, surplus: staying.slice(staying.length - Math.max(0, owned - leaving - share)) };
+  }
+
+  /** Extends the leases, and no more: the lanes are on their way out. */
+  extend(): void {
+    const { connection, clock, leaseMs, member } = this.#options;
+    connection.run("update pr_cursors set lease_until = ? where owner = ?", clock.now() + leaseMs, member);
+  }
+
+  /** Does not take a lane again for a while: its sink did not want it. */
+  refuse(lane: number): void {
+    this.#refusedUntil.set(lane, this.#options.clock.now() + REFUSED_FOR_MS);
   }
 
   /** Leaves the members, so that others take over at once. */
@@ -109,6 +141,12 @@ export class LaneSet {
     if (this.#cursors.get(cursor.lane.number) === cursor) this.#cursors.delete(cursor.lane.number);
   }
 
+  #isFree({ lane, owner, leaseUntil }: CursorRow, nowMs: number): boolean {
+    if ((this.#refusedUntil.get(lane) ?? 0) > nowMs || this.#cursors.has(lane)) return false;
+    // One that is ours by the table and not by our memory was to be released, and the write failed.
+    return owner === null || owner === this.#options.member || leaseUntil < nowMs;
+  }
+
   #verify(version: number): void {
     const { connection, member, service, destinationId } = this.#options;
     const sql = `select ${CURSOR_COLUMNS} from pr_cursors where service = ? and destination = ? and owner = ?`;
@@ -117,7 +155,7 @@ export class LaneSet {
 
   #verifyAgainst(rows: readonly CursorRow[], version: number): void {
     const epochs = new Map(rows.filter((row) => row.owner === this.#options.member).map((row) => [row.lane, row.epoch]));
-    for (const cursor of [...this.#cursors.values()]) {
+    for (const cursor of this.#cursors.values()) {
       if (epochs.get(cursor.lane.number) === cursor.lane.epoch) {
         cursor.verifiedVersion = version;
       } else {

@@ -14,7 +14,9 @@ const COLUMNS = "position, lane, type, bytes, stored_at, may_repeat, head, heade
 /** Reads a log from a position on, both tables in one order. Ends at `to`, or at what is there at the call. */
 export async function* readLog(reader: Connection, log: Log, range: ReadRange, clock: Clock): AsyncIterable<ReadMessage> {
   const both = [logTable(log.id, false), logTable(log.id, true)];
-  const last = Math.max(...both.map((table) => reader.get<{ last: number | null }>(`select max(position) as last from ${table}`)!.last ?? 0));
+  const last = Math.max(
+    ...both.map((table) => reader.get<{ last: number | null }>(`select max(position) as last from ${table}`)!.last ?? 0),
+  );
   const to = Math.min(range.to?.position ?? last, last);
   let after = startOf(reader, both, range, last) - 1;
   const page = both.map((table) => `select ${COLUMNS} from ${table} where position > ?1 and position <= ?2`).join(" union all ");
@@ -35,7 +37,11 @@ export async function* readLog(reader: Connection, log: Log, range: ReadRange, c
 /** How all destinations of the file stand. */
 export function destinationStatuses(reader: Connection): DestinationStatus[] {
   return allDestinations(reader).map(({ id, name }) => {
-    const tables = [false, true].map((isHigh) => ({ table: logTable(id, isHigh), position: isHigh ? "high_position" : "position", open: isHigh ? "high_open" : "open" }));
+    const tables = [false, true].map((isHigh) => ({
+      table: logTable(id, isHigh),
+      position: isHigh ? "high_position" : "position",
+      open: isHigh ? "high_open" : "open",
+    }));
     const services = reader.all<{ service: string }>("select distinct service from pr_cursors where destination = ? order by service", id);
     const backlogOf = (service: string): number =>
       tables.reduce((sum, { table, position, open }) => {
@@ -43,7 +49,11 @@ export function destinationStatuses(reader: Connection): DestinationStatus[] {
         const { furthest, nearest, open: left } = reader.get<{ furthest: number; nearest: number; open: number }>(sql, id, service)!;
         return sum + left + rowsAfter(reader, table, furthest) + behind(reader, { table, position, id, service, nearest, furthest });
       }, 0);
-    return { destination: name, messages: tables.reduce((sum, { table }) => sum + rowsAfter(reader, table, 0), 0), subscriptions: services.map(({ service }) => ({ service, backlog: backlogOf(service) })) };
+    return {
+      destination: name,
+      messages: tables.reduce((sum, { table }) => sum + rowsAfter(reader, table, 0), 0),
+      subscriptions: services.map(({ service }) => ({ service, backlog: backlogOf(service) })),
+    };
   });
 }
 
@@ -78,12 +88,17 @@ function startOf(reader: Connection, tables: readonly string[], range: ReadRange
 
 /** Times grow with positions, so the first row of a time is found by halving. */
 function firstSince(reader: Connection, table: string, time: number): number | undefined {
-  const bounds = reader.get<{ low: number | null; high: number | null }>(`select min(position) as low, max(position) as high from ${table}`)!;
+  const bounds = reader.get<{ low: number | null; high: number | null }>(
+    `select min(position) as low, max(position) as high from ${table}`,
+  )!;
   if (bounds.low === null || bounds.high === null) return undefined;
   let { low, high } = { low: bounds.low, high: bounds.high + 1 };
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const row = reader.get<{ position: number; storedAt: number }>(`select position, stored_at as storedAt from ${table} where position >= ? order by position limit 1`, middle);
+    const row = reader.get<{ position: number; storedAt: number }>(
+      `select position, stored_at as storedAt from ${table} where position >= ? order by position limit 1`,
+      middle,
+    );
     if (row === undefined || row.storedAt >= time) high = middle;
     else low = row.position + 1;
   }

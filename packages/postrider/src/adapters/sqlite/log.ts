@@ -95,14 +95,37 @@ export class Log implements Participant {
     const end = this.#ends[at];
     this.#options.connection
       .prepare(this.#inserts[at])
-      .run(position, lane, envelope.type, bytes, nowMs, end.ordinal + 1, end.totalBytes + bytes, message.mayRepeat ? 1 : 0, headToColumn(envelope), headersToColumn(headers), body);
+      .run(
+        position,
+        lane,
+        envelope.type,
+        bytes,
+        nowMs,
+        end.ordinal + 1,
+        end.totalBytes + bytes,
+        message.mayRepeat ? 1 : 0,
+        headToColumn(envelope),
+        headersToColumn(headers),
+        body,
+      );
     this.#last = position;
     end.position = position;
     end.ordinal++;
     end.totalBytes += bytes;
     turn.touch(this);
     if (this.#readers.size === 0) this.#hasHole = true;
-    else this.#pending[at].push({ position, lane, type: envelope.type, bytes, storedAt: nowMs, mayRepeat: message.mayRepeat, envelope, headers: keptHeaders(message), body: keepable(body) });
+    else
+      this.#pending[at].push({
+        position,
+        lane,
+        type: envelope.type,
+        bytes,
+        storedAt: nowMs,
+        mayRepeat: message.mayRepeat,
+        envelope,
+        headers: keptHeaders(message),
+        body: keepable(body),
+      });
   }
 
   /** The last position that is certainly committed, whoever wrote it. */
@@ -156,7 +179,9 @@ export class Log implements Participant {
 
   #readEnds(connection: Connection): readonly [TableEnd, TableEnd] {
     const endOf = (isHigh: boolean): TableEnd =>
-      connection.get<TableEnd>(`select position, ordinal, total_bytes as totalBytes from ${logTable(this.id, isHigh)} order by position desc limit 1`) ?? noRows();
+      connection.get<TableEnd>(
+        `select position, ordinal, total_bytes as totalBytes from ${logTable(this.id, isHigh)} order by position desc limit 1`,
+      ) ?? noRows();
     return [endOf(false), endOf(true)];
   }
 }

@@ -54,7 +54,9 @@ export async function openParts(options: OpenOptions, listeners: OpenListeners):
     await whileBusy(options, () => migrate(connection, options.file));
     const reader = openReader(options.file);
     opened.push(reader);
-    const sync: WalSync | undefined = options.unsafeNoSync ? undefined : new WalSync(options.file, { onFatal: listeners.onFatal, onSynced: () => parts.writer.synced() });
+    const sync: WalSync | undefined = options.unsafeNoSync
+      ? undefined
+      : new WalSync(options.file, { onFatal: listeners.onFatal, onSynced: () => parts.writer.synced() });
     await sync?.open();
     const parts: FileParts = assemble(options, listeners, { connection, reader, sync });
     return parts;
@@ -73,7 +75,7 @@ interface Opened {
 function assemble(options: OpenOptions, listeners: OpenListeners, { connection, reader, sync }: Opened): FileParts {
   const { file, clock, random, leaseMs } = options;
   const pageBytes = connection.get<{ page_size: number }>("pragma page_size")!.page_size;
-  const checkpointer = new Checkpointer({ file, pageBytes, limitBytes: options.walLimitBytes, onError: listeners.onError });
+  const checkpointer = new Checkpointer({ file, clock, pageBytes, limitBytes: options.walLimitBytes, onError: listeners.onError });
   const writer: Writer = new Writer({
     connection,
     file,
@@ -83,9 +85,16 @@ function assemble(options: OpenOptions, listeners: OpenListeners, { connection, 
     hasRivals: () => keeper.hasRivals,
     onForeignChange: listeners.onForeignChange,
     isSyncing: () => sync?.isRunning === true,
-    isHeldUp: () => checkpointer.isBehind,
+    isHeldUp: () => checkpointer.isRestarting,
   });
-  const keeper: LaneKeeper = new LaneKeeper({ connection, writer, clock, leaseMs, instance: options.ids.next(), onError: listeners.onError });
+  const keeper: LaneKeeper = new LaneKeeper({
+    connection,
+    writer,
+    clock,
+    leaseMs,
+    instance: options.ids.next(),
+    onError: listeners.onError,
+  });
   const replies = new Replies({ connection, reader, writer, sync, clock });
   const logs = new Logs({ connection, reader, writer, clock, replies, maxBodyBytes: options.maxBodyBytes });
   const trimmer = new Trimmer({ connection, reader, writer, clock, retention: options.retention, logs: () => logs.open });

@@ -77,7 +77,10 @@ export class Replies {
   /** Others have written: there may be answers. */
   look(): void {
     if (this.#isReading || this.#inboxes.size === 0) return;
-    const rows = this.#options.reader.all<ReplyRow>("select sequence, address, head, headers, body from pr_replies where sequence > ? order by sequence limit 500", this.#readTo);
+    const rows = this.#options.reader.all<ReplyRow>(
+      "select sequence, address, head, headers, body from pr_replies where sequence > ? order by sequence limit 500",
+      this.#readTo,
+    );
     if (rows.length === 0) return;
     this.#readTo = rows.at(-1)!.sequence;
     const ours = rows.filter(({ address }) => this.#inboxes.has(address));
@@ -86,7 +89,9 @@ export class Replies {
     // They are visible, so a sync that begins now covers them, whoever wrote them.
     this.#afterSync(() => {
       this.#isReading = false;
-      this.#handOver(ours.map((row) => [row.address, { envelope: headFromColumn(row.head), headers: headersFromColumn(row.headers), body: row.body }]));
+      this.#handOver(
+        ours.map((row) => [row.address, { envelope: headFromColumn(row.head), headers: headersFromColumn(row.headers), body: row.body }]),
+      );
       void this.#delete("sequence in (select value from json_each(?))", JSON.stringify(ours.map(({ sequence }) => sequence)));
       this.look();
     });
@@ -96,7 +101,8 @@ export class Replies {
   async cleanUp(): Promise<void> {
     const { reader, clock } = this.#options;
     const nowMs = clock.now();
-    if (reader.get("select 1 from pr_replies where expires_at < ? limit 1", nowMs) !== undefined) await this.#delete("expires_at < ?", nowMs);
+    if (reader.get("select 1 from pr_replies where expires_at < ? limit 1", nowMs) !== undefined)
+      await this.#delete("expires_at < ?", nowMs);
   }
 
   #handOver(answers: readonly (readonly [string, FoundMessage])[]): void {
@@ -111,7 +117,9 @@ export class Replies {
 
   async #delete(where: string, parameter: string | number): Promise<void> {
     const { writer, connection } = this.#options;
-    await write(writer, () => connection.run(`delete from pr_replies where ${where}`, parameter), { isVolatile: true }).catch(() => undefined); // they expire
+    await write(writer, () => connection.run(`delete from pr_replies where ${where}`, parameter), { isVolatile: true }).catch(
+      () => undefined,
+    ); // they expire
   }
 }
 

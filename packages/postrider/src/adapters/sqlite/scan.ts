@@ -53,7 +53,9 @@ export class Scan {
       if (fetchedTo === from) group.set(cursor.lane.number, cursor);
       else upTo = Math.min(upTo, fetchedTo);
     }
-    const { reached, isFull } = this.#tail.covers(from) ? this.#fromTail(group, from, upTo, take) : this.#fromTable(group, from, upTo, take);
+    const { reached, isFull } = this.#tail.covers(from)
+      ? this.#fromTail(group, from, upTo, take)
+      : this.#fromTable(group, from, upTo, take);
     for (const cursor of group.values()) this.#trackOf(cursor).fetchedTo = reached;
     if (isFull) return "full";
     return reached < end || upTo < end ? "more" : "nothing";
@@ -78,7 +80,12 @@ export class Scan {
     return true;
   }
 
-  #fromTail(group: ReadonlyMap<number, LaneCursor<SqliteDelivery>>, from: number, upTo: number, take: Take): { readonly reached: number; readonly isFull: boolean } {
+  #fromTail(
+    group: ReadonlyMap<number, LaneCursor<SqliteDelivery>>,
+    from: number,
+    upTo: number,
+    take: Take,
+  ): { readonly reached: number; readonly isFull: boolean } {
     let rows = 0;
     let isFull = false;
     const reached = this.#tail.walk(from, upTo, (message) => {
@@ -92,7 +99,12 @@ export class Scan {
     return { reached, isFull };
   }
 
-  #fromTable(group: ReadonlyMap<number, LaneCursor<SqliteDelivery>>, from: number, end: number, take: Take): { readonly reached: number; readonly isFull: boolean } {
+  #fromTable(
+    group: ReadonlyMap<number, LaneCursor<SqliteDelivery>>,
+    from: number,
+    end: number,
+    take: Take,
+  ): { readonly reached: number; readonly isFull: boolean } {
     const upTo = Math.min(end, from + MAX_SPAN);
     const lanes = group.size === this.#log.destination.lanes ? "" : ` and lane in (${[...group.keys()].join(", ")})`;
     const statement = this.#statement(`position > ? and position <= ?${lanes}${this.#typeClause} order by position limit ${MAX_ROWS}`);
@@ -110,7 +122,10 @@ export class Scan {
 
   /** Where nothing was found the log may have been cut: goes on just before the next row there is. */
   #skipGap(position: number, end: number): number {
-    const next = this.#reader.get<{ position: number }>(`select position from ${logTable(this.#log.id, this.isHigh)} where position > ? order by position limit 1`, position);
+    const next = this.#reader.get<{ position: number }>(
+      `select position from ${logTable(this.#log.id, this.isHigh)} where position > ? order by position limit 1`,
+      position,
+    );
     return Math.min(end, next === undefined ? end : next.position - 1);
   }
 

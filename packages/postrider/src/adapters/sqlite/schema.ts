@@ -66,7 +66,11 @@ export function migrate(connection: Connection, file: string): void {
     const found = Number(connection.get<{ value: number }>("select value from pr_meta where key = 'schema_version'")?.value ?? 0);
     if (found > SCHEMA_VERSION) throw fail("PR_STORE_VERSION", { file, found, known: SCHEMA_VERSION });
     for (const step of STEPS.slice(found)) db.exec(step);
-    if (found < SCHEMA_VERSION) connection.run("insert into pr_meta (key, value) values ('schema_version', ?) on conflict do update set value = excluded.value", SCHEMA_VERSION);
+    if (found < SCHEMA_VERSION)
+      connection.run(
+        "insert into pr_meta (key, value) values ('schema_version', ?) on conflict do update set value = excluded.value",
+        SCHEMA_VERSION,
+      );
     db.exec("commit");
   } catch (error) {
     if (db.isTransaction) db.exec("rollback");

@@ -37,7 +37,7 @@ export interface SqliteFileOptions {
   readonly unsafeNoSync: boolean;
   /** How long a process that has died keeps its lanes, in milliseconds. */
   readonly leaseMs: number;
-  /** What the write-ahead log may grow to before it is started afresh, in bytes. Writers wait at twice this. */
+  /** What the write-ahead log may grow to before it is started afresh, in bytes. */
   readonly walLimitBytes: number;
   readonly retention: LogRetention;
   /** The largest body in bytes. */
@@ -72,7 +72,9 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     this.ids = options.ids;
     this.leaseMs = options.leaseMs;
     this.maxBodyBytes = options.maxBodyBytes;
-    this.durability = options.unsafeNoSync ? "the end of the process; the last commits may be lost in a power cut" : "the end of the process and a power cut";
+    this.durability = options.unsafeNoSync
+      ? "the end of the process; the last commits may be lost in a power cut"
+      : "the end of the process and a power cut";
   }
 
   transport(): Transport {
@@ -96,7 +98,14 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
 
   access(service: string): StoreAccess {
     const { connection, reader, writer } = this.parts("a store's opening");
-    return { service, file: this.#options.file, clock: this.clock, connection, reader, write: (work, options) => write(writer, work, { isVolatile: options?.isVolatile ?? false }) };
+    return {
+      service,
+      file: this.#options.file,
+      clock: this.clock,
+      connection,
+      reader,
+      write: (work, options) => write(writer, work, { isVolatile: options?.isVolatile ?? false }),
+    };
   }
 
   transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>): Promise<Result> {
@@ -198,7 +207,8 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
 
   #watchHeld(heldMs: number): void {
     const isLong = heldMs > HELD_LONG_MS;
-    if (isLong && !this.#reportedHeld) this.#options.logger.warn({ heldMs, file: this.#options.file }, "The open transaction holds up all other writes.");
+    if (isLong && !this.#reportedHeld)
+      this.#options.logger.warn({ heldMs, file: this.#options.file }, "The open transaction holds up all other writes.");
     this.#reportedHeld = isLong;
   }
 }

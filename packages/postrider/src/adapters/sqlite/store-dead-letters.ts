@@ -1,5 +1,12 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterList, DeadLetterReader, DeadLetterWriter } from "../../ports/dead-letters.ts";
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterGroup,
+  DeadLetterList,
+  DeadLetterReader,
+  DeadLetterWriter,
+} from "../../ports/dead-letters.ts";
 import type { Page } from "../../ports/page.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
@@ -36,9 +43,30 @@ export class DeadLetterTable implements DeadLetterWriter {
 export function addLetter(connection: Connection, service: string, letter: DeadLetter): void {
   const sql = `insert or replace into pr_dead_letters (service, id, list, contract, message_id, destination, lane, key, is_ordered, head, headers, body, code, reason, stack,
     fingerprint, attempts, at, redrives) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-  const place = [service, letter.id, letter.list, letter.contract, letter.messageId, letter.destination, letter.lane, letter.key ?? null, Number(letter.isOrdered)] as const;
+  const place = [
+    service,
+    letter.id,
+    letter.list,
+    letter.contract,
+    letter.messageId,
+    letter.destination,
+    letter.lane,
+    letter.key ?? null,
+    Number(letter.isOrdered),
+  ] as const;
   const message = [headToColumn(letter.envelope), headersToColumn(letter.headers), letter.body] as const;
-  connection.run(sql, ...place, ...message, letter.code, letter.reason, letter.stack ?? null, letter.fingerprint, letter.attempts, letter.at, letter.redrives);
+  connection.run(
+    sql,
+    ...place,
+    ...message,
+    letter.code,
+    letter.reason,
+    letter.stack ?? null,
+    letter.fingerprint,
+    letter.attempts,
+    letter.at,
+    letter.redrives,
+  );
 }
 
 /** Dead letters outside transactions. */
@@ -61,7 +89,9 @@ export function deadLetterReader({ service, reader }: StoreAccess): DeadLetterRe
     get: (id) => Promise.resolve(findLetter(reader, service, id)),
     count(filter) {
       const { where, parameters } = filterClause(service, filter);
-      return Promise.resolve(reader.get<{ count: number }>(`select count(*) as count from pr_dead_letters where ${where}`, ...parameters)!.count);
+      return Promise.resolve(
+        reader.get<{ count: number }>(`select count(*) as count from pr_dead_letters where ${where}`, ...parameters)!.count,
+      );
     },
   };
 }
@@ -93,7 +123,10 @@ function findLetter(connection: Connection, service: string, id: string): DeadLe
   return row === undefined ? undefined : letterOf(row);
 }
 
-function filterClause(service: string, filter: DeadLetterFilter): { readonly where: string; readonly parameters: readonly SQLInputValue[] } {
+function filterClause(
+  service: string,
+  filter: DeadLetterFilter,
+): { readonly where: string; readonly parameters: readonly SQLInputValue[] } {
   const parts: string[] = ["service = ?"];
   const parameters: SQLInputValue[] = [service];
   const add = (part: string, value: SQLInputValue | undefined): void => {

@@ -29,20 +29,60 @@ export class HeldTable implements HeldWriter {
   put(entry: HeldMessage): void {
     const sql = `insert or replace into pr_held (service, id, purpose, due_at, destination, lane, key, is_ordered, head, headers, body, failures, first_failed_at,
       dead_letter_id, redrives) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const { id, purpose, dueAt, destination, lane, key, isOrdered, envelope, headers, body, failures, firstFailedAt, deadLetterId, redrives } = entry;
+    const {
+      id,
+      purpose,
+      dueAt,
+      destination,
+      lane,
+      key,
+      isOrdered,
+      envelope,
+      headers,
+      body,
+      failures,
+      firstFailedAt,
+      deadLetterId,
+      redrives,
+    } = entry;
     const message = [headToColumn(envelope), headersToColumn(headers), body] as const;
     const failed = [failures, firstFailedAt ?? null, deadLetterId ?? null, redrives] as const;
-    this.#connection.run(sql, this.#service, id, purpose, dueAt ?? null, destination, lane, key ?? null, Number(isOrdered), ...message, ...failed);
+    this.#connection.run(
+      sql,
+      this.#service,
+      id,
+      purpose,
+      dueAt ?? null,
+      destination,
+      lane,
+      key ?? null,
+      Number(isOrdered),
+      ...message,
+      ...failed,
+    );
   }
 
   complete(claimed: ClaimedHeld): void {
-    const changes = this.#connection.run(`delete from pr_held where service = ? and id = ? and ${FENCE} = ?`, this.#service, claimed.id, claimed.fence);
+    const changes = this.#connection.run(
+      `delete from pr_held where service = ? and id = ? and ${FENCE} = ?`,
+      this.#service,
+      claimed.id,
+      claimed.fence,
+    );
     if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
   }
 
   postpone(claimed: ClaimedHeld, change: { readonly dueAt: number; readonly failures: number; readonly firstFailedAt: number }): void {
     const sql = `update pr_held set due_at = ?, failures = ?, first_failed_at = ?, fence = fence + 1, claimed_until = 0 where service = ? and id = ? and ${FENCE} = ?`;
-    const changes = this.#connection.run(sql, change.dueAt, change.failures, change.firstFailedAt, this.#service, claimed.id, claimed.fence);
+    const changes = this.#connection.run(
+      sql,
+      change.dueAt,
+      change.failures,
+      change.firstFailedAt,
+      this.#service,
+      claimed.id,
+      claimed.fence,
+    );
     if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
   }
 
@@ -58,7 +98,10 @@ export class HeldTable implements HeldWriter {
   releaseNext(destination: string, key: string): boolean {
     if (this.#isBlockedBy(destination, key, undefined, `not ${IS_WAITING}`)) return false;
     const oldest = `select sequence from pr_held where service = ? and destination = ? and key = ? and ${IS_WAITING} order by sequence limit 1`;
-    return this.#connection.run(`update pr_held set due_at = ? where sequence = (${oldest})`, this.#nowMs(), this.#service, destination, key) === 1;
+    return (
+      this.#connection.run(`update pr_held set due_at = ? where sequence = (${oldest})`, this.#nowMs(), this.#service, destination, key) ===
+      1
+    );
   }
 
   #isBlockedBy(destination: string, key: string, exceptId: string | undefined, counts: string): boolean {
@@ -73,14 +116,19 @@ export class HeldTable implements HeldWriter {
 export function heldReader(access: StoreAccess): HeldReader {
   const { service, reader, connection } = access;
   return {
-    claimDue: (options) => (hasDue(access, options) ? access.write(() => claimDue(access, options), { isVolatile: true }) : Promise.resolve([])),
+    claimDue: (options) =>
+      hasDue(access, options) ? access.write(() => claimDue(access, options), { isVolatile: true }) : Promise.resolve([]),
     giveBack: (claimed) =>
       access.write(() => {
         const sql = `update pr_held set fence = fence + 1, claimed_until = 0 where service = ? and id = ? and ${FENCE} = ?`;
         for (const { id, fence } of claimed) connection.run(sql, service, id, fence);
       }),
     blockedKeys: (destination, lanes) => Promise.resolve(blockedKeys(access, destination, lanes)),
-    nextDueAt: () => reader.get<{ at: number | null }>("select min(max(due_at, claimed_until)) as at from pr_held where service = ? and due_at is not null", service)!.at ?? undefined,
+    nextDueAt: () =>
+      reader.get<{ at: number | null }>(
+        "select min(max(due_at, claimed_until)) as at from pr_held where service = ? and due_at is not null",
+        service,
+      )!.at ?? undefined,
     get(id) {
       const row = reader.get<HeldColumns>(`select ${COLUMNS} from pr_held where service = ? and id = ?`, service, id);
       return Promise.resolve(row === undefined ? undefined : entryOf(row));
@@ -92,7 +140,11 @@ export function heldReader(access: StoreAccess): HeldReader {
     },
     count() {
       const counts = { retry: 0, parked: 0, redrive: 0 };
-      for (const row of reader.all<{ purpose: HeldPurpose; count: number }>("select purpose, count(*) as count from pr_held where service = ? group by purpose", service)) counts[row.purpose] = row.count;
+      for (const row of reader.all<{ purpose: HeldPurpose; count: number }>(
+        "select purpose, count(*) as count from pr_held where service = ? group by purpose",
+        service,
+      ))
+        counts[row.purpose] = row.count;
       return Promise.resolve(counts);
     },
   };
@@ -117,7 +169,8 @@ interface HeldColumns {
   readonly redrives: number;
 }
 
-const inLanes = (lanes: readonly number[] | undefined): string => (lanes === undefined ? "true" : `lane in (${lanes.map(Number).join(", ")})`);
+const inLanes = (lanes: readonly number[] | undefined): string =>
+  lanes === undefined ? "true" : `lane in (${lanes.map(Number).join(", ")})`;
 
 const DUE = "service = ? and destination = ? and due_at <= ? and claimed_until <= ?";
 
@@ -131,7 +184,8 @@ function claimDue({ service, connection, clock }: StoreAccess, { destination, la
   const nowMs = clock.now();
   const sql = `select ${COLUMNS}, ${FENCE} + 1 as claim from pr_held where ${DUE} and ${inLanes(lanes)} order by due_at, sequence limit ?`;
   const rows = connection.all<HeldColumns & { readonly claim: number }>(sql, service, destination, nowMs, nowMs, limit);
-  for (const { id } of rows) connection.run("update pr_held set fence = fence + 1, claimed_until = ? where service = ? and id = ?", nowMs + leaseMs, service, id);
+  for (const { id } of rows)
+    connection.run("update pr_held set fence = fence + 1, claimed_until = ? where service = ? and id = ?", nowMs + leaseMs, service, id);
   return rows.map((row) => ({ ...entryOf(row), fence: row.claim }));
 }
 

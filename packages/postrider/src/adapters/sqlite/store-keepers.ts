@@ -15,7 +15,8 @@ export function starts(access: StoreAccess): Starts {
     markTaken: (marks) =>
       access.write(
         () => {
-          const sql = "insert into pr_taken (service, destination, lane, position) values (?, ?, ?, ?) on conflict do update set position = excluded.position";
+          const sql =
+            "insert into pr_taken (service, destination, lane, position) values (?, ?, ?, ?) on conflict do update set position = excluded.position";
           for (const { destination, lane, position } of marks) connection.run(sql, service, destination, lane, position);
         },
         { isVolatile: true },
@@ -23,7 +24,8 @@ export function starts(access: StoreAccess): Starts {
     countStart: (messageId) =>
       access.write(
         () => {
-          const sql = "insert into pr_starts (service, message_id, count, at) values (?, ?, 1, ?) on conflict do update set count = count + 1, at = excluded.at returning count";
+          const sql =
+            "insert into pr_starts (service, message_id, count, at) values (?, ?, 1, ?) on conflict do update set count = count + 1, at = excluded.at returning count";
           return connection.get<{ count: number }>(sql, service, messageId, clock.now())!.count;
         },
         { isVolatile: true },
@@ -31,7 +33,8 @@ export function starts(access: StoreAccess): Starts {
     forget: (messageIds) =>
       access.write(
         () => {
-          for (const messageId of messageIds) connection.run("delete from pr_starts where service = ? and message_id = ?", service, messageId);
+          for (const messageId of messageIds)
+            connection.run("delete from pr_starts where service = ? and message_id = ?", service, messageId);
         },
         { isVolatile: true },
       ),
@@ -44,14 +47,20 @@ export function effects(access: StoreAccess): Effects {
   return {
     begin: (key) =>
       access.write((): EffectState => {
-        const found = connection.get<{ isDone: number; result: string | null }>("select is_done as isDone, result from pr_effects where service = ? and key = ?", service, key);
+        const found = connection.get<{ isDone: number; result: string | null }>(
+          "select is_done as isDone, result from pr_effects where service = ? and key = ?",
+          service,
+          key,
+        );
         if (found?.isDone === 1) return { state: "done", result: found.result ?? "" };
-        if (found === undefined) connection.run("insert into pr_effects (service, key, is_done, at) values (?, ?, 0, ?)", service, key, clock.now());
+        if (found === undefined)
+          connection.run("insert into pr_effects (service, key, is_done, at) values (?, ?, 0, ?)", service, key, clock.now());
         return { state: "intended" };
       }),
     finish: (key, result) =>
       access.write(() => {
-        const sql = "insert into pr_effects (service, key, result, is_done, at) values (?, ?, ?, 1, ?) on conflict do update set result = excluded.result, is_done = 1, at = excluded.at";
+        const sql =
+          "insert into pr_effects (service, key, result, is_done, at) values (?, ?, ?, 1, ?) on conflict do update set result = excluded.result, is_done = 1, at = excluded.at";
         connection.run(sql, service, key, result, clock.now());
       }),
   };
@@ -64,16 +73,33 @@ export function leases(access: StoreAccess): Leases {
     acquire: (name, owner, leaseMs) =>
       access.write((): Lease | undefined => {
         const nowMs = clock.now();
-        const found = connection.get<{ owner: string | null; fence: number; leaseUntil: number }>("select owner, fence, lease_until as leaseUntil from pr_leases where service = ? and name = ?", service, name);
+        const found = connection.get<{ owner: string | null; fence: number; leaseUntil: number }>(
+          "select owner, fence, lease_until as leaseUntil from pr_leases where service = ? and name = ?",
+          service,
+          name,
+        );
         const isOurs = found?.owner === owner && found.leaseUntil > nowMs;
         if (found !== undefined && found.owner !== null && !isOurs && found.leaseUntil > nowMs) return undefined;
         const fence = isOurs ? found.fence : (found?.fence ?? 0) + 1;
-        connection.run("insert or replace into pr_leases (service, name, owner, fence, lease_until) values (?, ?, ?, ?, ?)", service, name, owner, fence, nowMs + leaseMs);
+        connection.run(
+          "insert or replace into pr_leases (service, name, owner, fence, lease_until) values (?, ?, ?, ?, ?)",
+          service,
+          name,
+          owner,
+          fence,
+          nowMs + leaseMs,
+        );
         return { name, fence };
       }),
     release: ({ name, fence }, owner) =>
       access.write(() => {
-        connection.run("update pr_leases set owner = null, lease_until = 0 where service = ? and name = ? and owner = ? and fence = ?", service, name, owner, fence);
+        connection.run(
+          "update pr_leases set owner = null, lease_until = 0 where service = ? and name = ? and owner = ? and fence = ?",
+          service,
+          name,
+          owner,
+          fence,
+        );
       }),
   };
 }

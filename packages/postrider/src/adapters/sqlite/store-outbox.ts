@@ -20,7 +20,19 @@ export class OutboxTable implements OutboxWriter {
       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     for (const { envelope, headers, body, destination, mayRepeat } of messages) {
       const key = envelope.partitionkey ?? envelope.id;
-      this.#connection.run(sql, this.#place.service, envelope.id, destination, key, envelope.type, body, destination, Number(mayRepeat), headToColumn(envelope), headersToColumn(headers));
+      this.#connection.run(
+        sql,
+        this.#place.service,
+        envelope.id,
+        destination,
+        key,
+        envelope.type,
+        body,
+        destination,
+        Number(mayRepeat),
+        headToColumn(envelope),
+        headersToColumn(headers),
+      );
     }
   }
 }
@@ -45,7 +57,8 @@ export function outboxReader(access: StoreAccess, listeners: Set<() => void>): O
         addLetter(connection, service, letter);
         return true;
       }),
-    depth: () => Promise.resolve(reader.get<{ count: number }>("select count(*) as count from pr_outbox where service = ?", service)!.count),
+    depth: () =>
+      Promise.resolve(reader.get<{ count: number }>("select count(*) as count from pr_outbox where service = ?", service)!.count),
     onAppended(listener) {
       const own = (): void => listener(); // a wrapper of its own: the same listener may come twice
       listeners.add(own);

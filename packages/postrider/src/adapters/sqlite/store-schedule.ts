@@ -20,9 +20,22 @@ export class ScheduleTable implements ScheduleWriter {
   }
 
   put({ id, dueAt, message, recurrence }: ScheduledMessage): void {
-    const sql = "insert or replace into pr_schedule (service, id, due_at, cron, timezone, destination, may_repeat, head, headers, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    const sql =
+      "insert or replace into pr_schedule (service, id, due_at, cron, timezone, destination, may_repeat, head, headers, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const { destination, mayRepeat, envelope, headers, body } = message;
-    this.#connection.run(sql, this.#service, id, dueAt, recurrence?.cron ?? null, recurrence?.timezone ?? null, destination, Number(mayRepeat), headToColumn(envelope), headersToColumn(headers), body);
+    this.#connection.run(
+      sql,
+      this.#service,
+      id,
+      dueAt,
+      recurrence?.cron ?? null,
+      recurrence?.timezone ?? null,
+      destination,
+      Number(mayRepeat),
+      headToColumn(envelope),
+      headersToColumn(headers),
+      body,
+    );
   }
 
   cancel(id: string): boolean {
@@ -49,7 +62,8 @@ export class ScheduleTable implements ScheduleWriter {
 /** The schedule outside transactions. */
 export function scheduleReader({ service, reader }: StoreAccess): ScheduleReader {
   return {
-    nextDueAt: () => reader.get<{ dueAt: number | null }>("select min(due_at) as dueAt from pr_schedule where service = ?", service)!.dueAt ?? undefined,
+    nextDueAt: () =>
+      reader.get<{ dueAt: number | null }>("select min(due_at) as dueAt from pr_schedule where service = ?", service)!.dueAt ?? undefined,
     list(page: Page) {
       const { where, order, parameters } = pageClause(page);
       const sql = `select ${COLUMNS} from pr_schedule where service = ? and ${where} ${order}`;

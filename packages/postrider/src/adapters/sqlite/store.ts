@@ -168,7 +168,8 @@ function readOnlySql({ reader, file }: StoreAccess): Sql {
     }
   };
   return {
-    run: (sql, ...parameters) => execute("read.run", (connection) => ({ changes: Number(prepareForUser(connection, sql).run(...bindable(parameters)).changes) })),
+    run: (sql, ...parameters) =>
+      execute("read.run", (connection) => ({ changes: Number(prepareForUser(connection, sql).run(...bindable(parameters)).changes) })),
     get: <Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]) =>
       execute("read.get", (connection) => prepareForUser(connection, sql).get(...bindable(parameters)) as Row | undefined),
     all: <Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]) =>

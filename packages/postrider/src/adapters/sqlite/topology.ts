@@ -32,24 +32,34 @@ export function differences(connection: Connection, topology: Topology): Topolog
   for (const { name, kind, lanes } of topology.destinations) {
     const found = findDestination(connection, name);
     if (found === undefined) changes.push({ action: "create", thing: name, detail: `${kind}, ${lanes} lanes` });
-    else if (found.lanes !== lanes) changes.push({ action: "change", thing: name, detail: `${found.lanes} lanes in the file, ${lanes} wanted` });
+    else if (found.lanes !== lanes)
+      changes.push({ action: "change", thing: name, detail: `${found.lanes} lanes in the file, ${lanes} wanted` });
     else if (found.kind !== kind) changes.push({ action: "change", thing: name, detail: `${found.kind} in the file, ${kind} wanted` });
   }
   for (const subscription of topology.subscriptions) {
     const thing = `${subscription.service} on ${subscription.destination.name}`;
     if (!hasCursors(connection, subscription)) changes.push({ action: "create", thing, detail: `from ${subscription.from}` });
   }
-  for (const { name } of allDestinations(connection)) if (!wanted.has(name)) changes.push({ action: "extra", thing: name, detail: "not part of this app" });
-  const known = "select distinct c.service || ' on ' || d.name as thing from pr_cursors c join pr_destinations d on d.id = c.destination order by 1";
-  for (const { thing } of connection.all<{ thing: string }>(known)) if (!reads.has(thing)) changes.push({ action: "extra", thing, detail: "keeps what it has not read" });
+  for (const { name } of allDestinations(connection))
+    if (!wanted.has(name)) changes.push({ action: "extra", thing: name, detail: "not part of this app" });
+  const known =
+    "select distinct c.service || ' on ' || d.name as thing from pr_cursors c join pr_destinations d on d.id = c.destination order by 1";
+  for (const { thing } of connection.all<{ thing: string }>(known))
+    if (!reads.has(thing)) changes.push({ action: "extra", thing, detail: "keeps what it has not read" });
   return changes;
 }
 
 /** Makes what is missing, inside a turn. @throws PR_TOPOLOGY_DRIFT for what cannot be made to fit */
 export function applyTopology(connection: Connection, topology: Topology): void {
   const external = new Set(topology.destinations.filter(({ isExternal }) => isExternal).map(({ name }) => name));
-  const drift = differences(connection, topology).filter(({ action, thing }) => action === "change" || (action === "create" && external.has(thing)));
-  if (drift.length > 0) throw fail("PR_TOPOLOGY_DRIFT", { transport: "sqlite", changes: drift.map(({ action, thing, detail }) => `${action} ${thing} (${detail})`).join("; ") });
+  const drift = differences(connection, topology).filter(
+    ({ action, thing }) => action === "change" || (action === "create" && external.has(thing)),
+  );
+  if (drift.length > 0)
+    throw fail("PR_TOPOLOGY_DRIFT", {
+      transport: "sqlite",
+      changes: drift.map(({ action, thing, detail }) => `${action} ${thing} (${detail})`).join("; "),
+    });
   for (const destination of topology.destinations) createDestination(connection, destination);
   for (const subscription of topology.subscriptions) ensureCursors(connection, subscription);
 }
@@ -61,7 +71,8 @@ export function ensureCursors(connection: Connection, subscription: Subscription
   const found = findDestination(connection, destination.name);
   if (found === undefined) throw unknownDestination(destination.name);
   const start = from === "earliest" ? 0 : lastPosition(connection, found.id);
-  const insert = "insert into pr_cursors (service, destination, lane, position, high_position) values (?, ?, ?, ?, ?) on conflict do nothing";
+  const insert =
+    "insert into pr_cursors (service, destination, lane, position, high_position) values (?, ?, ?, ?, ?) on conflict do nothing";
   for (let lane = 0; lane < found.lanes; lane++) connection.run(insert, service, found.id, lane, start, start);
 }
 
@@ -81,6 +92,7 @@ function hasCursors(connection: Connection, { service, destination }: Subscripti
 }
 
 function lastPosition(connection: Connection, id: number): number {
-  const lastOf = (isHigh: boolean): number => connection.get<{ last: number | null }>(`select max(position) as last from ${logTable(id, isHigh)}`)!.last ?? 0;
+  const lastOf = (isHigh: boolean): number =>
+    connection.get<{ last: number | null }>(`select max(position) as last from ${logTable(id, isHigh)}`)!.last ?? 0;
   return Math.max(lastOf(false), lastOf(true));
 }

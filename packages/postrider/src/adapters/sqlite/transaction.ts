@@ -81,7 +81,9 @@ export class SqliteTransaction implements StoreTransaction {
   }
 
   run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
-    return this.#execute("tx.run", (connection) => ({ changes: Number(prepareForUser(connection, sql).run(...bindable(parameters)).changes) }));
+    return this.#execute("tx.run", (connection) => ({
+      changes: Number(prepareForUser(connection, sql).run(...bindable(parameters)).changes),
+    }));
   }
 
   get<Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {

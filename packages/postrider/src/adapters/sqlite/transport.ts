@@ -1,10 +1,24 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Ids } from "../../base/ids.ts";
 import { fail } from "../../base/errors.ts";
-import type { PostriderError } from "../../base/errors.ts";
 import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
-import type { Colocated, Consumption, Delivery, DestinationStatus, ReadMessage, ReadRange, ReplyInbox, SendOutcome, Sink, Subscription, Topology, TopologyPlan, Transport, TransportCapabilities } from "../../ports/transport.ts";
+import type {
+  Colocated,
+  Consumption,
+  Delivery,
+  DestinationStatus,
+  ReadMessage,
+  ReadRange,
+  ReplyInbox,
+  SendOutcome,
+  Sink,
+  Subscription,
+  Topology,
+  TopologyPlan,
+  Transport,
+  TransportCapabilities,
+} from "../../ports/transport.ts";
 import { AppendJob } from "./append-job.ts";
 import { SqliteConsumption } from "./consumption.ts";
 import { SqliteDelivery } from "./delivery.ts";
@@ -79,7 +93,7 @@ export class SqliteTransport implements Transport {
       writer.enqueue(job);
       return job.promise;
     } catch (error) {
-      return Promise.reject(error as PostriderError);
+      return Promise.reject(error);
     }
   }
 
@@ -154,7 +168,8 @@ export class SqliteTransport implements Transport {
 }
 
 function settleIn(transaction: StoreTransaction, delivery: Delivery): void {
-  if (!(delivery instanceof SqliteDelivery)) throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "sqlite", reason: "the delivery is another transport's" });
+  if (!(delivery instanceof SqliteDelivery))
+    throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "sqlite", reason: "the delivery is another transport's" });
   if (delivery.state !== "out") return;
   delivery.assertOwned();
   ownTransaction(transaction).settle(delivery);
@@ -162,5 +177,9 @@ function settleIn(transaction: StoreTransaction, delivery: Delivery): void {
 
 function ownTransaction(transaction: StoreTransaction): SqliteTransaction {
   if (transaction instanceof SqliteTransaction) return transaction;
-  throw fail("PR_FEATURE_REFUSED", { feature: "a transaction with messages", adapter: "sqlite", reason: "the transaction is another store's" });
+  throw fail("PR_FEATURE_REFUSED", {
+    feature: "a transaction with messages",
+    adapter: "sqlite",
+    reason: "the transaction is another store's",
+  });
 }

@@ -80,7 +80,10 @@ export class Trimmer {
   /** Everybody has finished everything up to here; undefined where nobody is known and so nothing is read. */
   #frontier(log: Log, isHigh: boolean): number | undefined {
     const [position, open] = isHigh ? ["high_position", "high_open"] : ["position", "open"];
-    const rows = this.#options.reader.all<{ position: number; open: string | null }>(`select ${position} as position, ${open} as open from pr_cursors where destination = ?`, log.id);
+    const rows = this.#options.reader.all<{ position: number; open: string | null }>(
+      `select ${position} as position, ${open} as open from pr_cursors where destination = ?`,
+      log.id,
+    );
     if (rows.length === 0) return log.destination.kind === "events" ? Infinity : undefined; // an event that nobody subscribes to is read by all
     return Math.min(...rows.map((row) => (row.open === null ? row.position : (JSON.parse(row.open) as number[])[0]! - 1)));
   }
@@ -94,7 +97,9 @@ export class Trimmer {
     const oldBefore = this.#options.clock.now() - this.#retention.ageMs;
     const goes = (row: RowFacts): boolean =>
       row.position !== last &&
-      (row.storedAt < oldBefore || newest.ordinal - row.ordinal >= this.#retention.messages || newest.totalBytes - row.totalBytes > this.#retention.bytes);
+      (row.storedAt < oldBefore ||
+        newest.ordinal - row.ordinal >= this.#retention.messages ||
+        newest.totalBytes - row.totalBytes > this.#retention.bytes);
     const oldest = `select ${FACTS} from ${table} where position <= ? order by position limit`;
     // Mostly a whole chunk goes: then its last row is all that is looked at.
     const end = reader.get<RowFacts>(`${oldest} 1 offset ${CHUNK_ROWS - 1}`, limit);

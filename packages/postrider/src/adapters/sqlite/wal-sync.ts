@@ -44,7 +44,11 @@ export class WalSync {
     this.#fd = await promisify(open)(`${this.#file}-wal`, "r");
     // The directory too, or a new file's name may be gone after a power cut.
     const folder = await promisify(open)(dirname(this.#file), "r");
-    await promisify(fsync)(folder).finally(() => promisify(close)(folder));
+    try {
+      await promisify(fsync)(folder);
+    } finally {
+      await promisify(close)(folder);
+    }
   }
 
   /** Whether a sync is under way. */
@@ -71,7 +75,10 @@ export class WalSync {
     if (this.#isRunning) await new Promise<void>((resolve) => (this.#idle = resolve));
     const fd = this.#fd;
     this.#fd = undefined;
-    if (fd !== undefined) await promisify(close)(fd);
+    if (fd === undefined) return;
+    await promisify(close)(fd).catch((error: unknown) => {
+      if (this.#fatal === undefined) throw error; // what cannot be synced may not be closed either; that is said already
+    });
   }
 
   #start(): void {

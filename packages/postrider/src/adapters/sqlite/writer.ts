@@ -21,7 +21,7 @@ export interface WriterOptions {
   readonly onForeignChange: () => void;
   /** Whether the disk is being synced: what is committed now is on the disk only with the next sync. */
   readonly isSyncing: () => boolean;
-  /** Whether turns must wait until the log has been checkpointed. */
+  /** Whether turns must wait because the write-ahead log is being started afresh. */
   readonly isHeldUp: () => boolean;
 }
 

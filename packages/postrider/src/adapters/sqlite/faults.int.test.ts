@@ -1,0 +1,142 @@
+import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import type { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
+import { sqliteWorld } from "../../../../../tests/support/sqlite-file.ts";
+import type { SqliteWorld } from "../../../../../tests/support/sqlite-file.ts";
+import { deferred } from "../../base/deferred.ts";
+import { VirtualClock } from "../../base/virtual-clock.ts";
+
+test("a full disk refuses what has no room, and work goes on once there is room", async () => {
+  await using world = await sqliteWorld();
+  await world.open("reader");
+  await limitPages(world, (await world.number("pragma page_count")) + 8);
+  expect(await world.send(world.messages(500, {}, 1000))).toEqual(["PR_STORE_FULL"]);
+  expect(await world.number("select count(*) from pr_log_1")).toBe(0);
+  await limitPages(world, 1_000_000);
+  expect(await world.send(world.messages(500, {}, 1000))).toEqual([undefined]);
+  const { all } = await world.consume("reader", 500);
+  expect(new Set((await all).map(({ position }) => position)).size).toBe(500);
+});
+
+test("a transaction that meets a full disk is rolled back and says so", async () => {
+  await using world = await sqliteWorld();
+  await world.open("reader");
+  await world.store.transaction((transaction) => transaction.run("create table business (note text)"));
+  await limitPages(world, (await world.number("pragma page_count")) + 4);
+  const attempt = world.store.transaction(async (transaction) => {
+    for (let row = 0; row < 500; row++) await transaction.run("insert into business values (?)", "x".repeat(1000));
+  });
+  await expect(attempt).rejects.toMatchObject({ code: "PR_STORE_FULL", retryable: true });
+  await limitPages(world, 1_000_000);
+  expect(await world.number("select count(*) from business")).toBe(0);
+  await world.store.transaction((transaction) => transaction.run("insert into business values ('after')"));
+  expect(await world.number("select count(*) from business")).toBe(1);
+});
+
+test("a file that is no database is refused by name", async () => {
+  await using world = await sqliteWorld();
+  await writeFile(
+    world.path,
+    "This is not a database, and it is longer than a header of one hundred bytes, so that SQLite looks at it closely.".repeat(20),
+  );
+  await expect(world.transport.open()).rejects.toMatchObject({ code: "PR_STORE_CORRUPT", details: { file: world.path } });
+});
+
+test("a file of a newer release is refused and left as it is", async () => {
+  await using world = await sqliteWorld();
+  await world.open();
+  await world.store.transaction((transaction) => transaction.run("update pr_meta set value = 99 where key = 'schema_version'"));
+  await world.transport.close();
+  await world.store.close();
+  await expect(world.transport.open()).rejects.toMatchObject({ code: "PR_STORE_VERSION", details: { found: 99 } });
+});
+
+test("a failed sync acknowledges nothing, and everything is refused from then on", async () => {
+  await using world = await sqliteWorld();
+  await world.open("reader");
+  closeSync(syncDescriptor(world.path));
+  expect(await world.send(world.messages(1))).toEqual(["PR_STORE_SYNC_FAILED"]);
+  expect(await world.send(world.messages(1))).toEqual(["PR_STORE_SYNC_FAILED"]);
+  await expect(world.store.transaction((transaction) => transaction.run("create table business (note text)"))).rejects.toMatchObject({
+    code: "PR_STORE_SYNC_FAILED",
+  });
+  expect(world.lines.map(({ code }) => code)).toContain("PR_STORE_SYNC_FAILED");
+});
+
+test("a transaction that is held long is reported", async () => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open();
+  await world.store.transaction(() => clock.advance(150));
+  expect(world.lines.map(({ code }) => code)).toContain("PR_TRANSACTION_HELD");
+});
+
+test("a send that cannot be written by its deadline says that its outcome is unknown, and is not written later", async () => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open();
+  const blocker = deferred();
+  const held = world.store.transaction(() => blocker.promise);
+  const sending = world.transport.send(world.messages(2), { deadlineMs: 500 });
+  await clock.advance(700);
+  expect((await sending).map((outcome) => outcome?.code)).toEqual(["PR_OUTCOME_UNKNOWN", "PR_OUTCOME_UNKNOWN"]);
+  blocker.resolve();
+  await held;
+  expect(await world.send(world.messages(1))).toEqual([undefined]);
+  expect(await world.number("select count(*) from pr_log_1")).toBe(1);
+});
+
+test("a statement that would end the transaction is refused", async () => {
+  await using world = await sqliteWorld();
+  await world.open();
+  for (const statement of ["commit", " ROLLBACK", "begin", "savepoint mine", "vacuum"]) {
+    await expect(world.store.transaction((transaction) => transaction.run(statement))).rejects.toMatchObject({
+      code: "PR_FEATURE_REFUSED",
+    });
+  }
+});
+
+test("a transaction that is over takes nothing more", async () => {
+  await using world = await sqliteWorld();
+  await world.open();
+  const kept = await world.store.transaction((transaction) => ({ transaction }));
+  await expect(kept.transaction.run("create table late (a)")).rejects.toMatchObject({ code: "PR_CONTEXT_SEALED" });
+  expect(() => kept.transaction.inbox).toThrow("PR_CONTEXT_SEALED");
+});
+
+test("acknowledgements that meet a full disk are written once there is room", async () => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open("reader");
+  await world.send(world.messages(20));
+  const taken = await world.consume("reader", 20, () => undefined);
+  const deliveries = await taken.all;
+  // Cursors with many gaps no longer fit into their page, and there is no other.
+  await limitPages(world, await world.number("pragma page_count"));
+  await world.store.transaction((transaction) => transaction.run("select 1"));
+  const acks = Promise.all(deliveries.map(async (delivery) => delivery.ack()));
+  await limitPages(world, 1_000_000);
+  await clock.advance(1000);
+  await acks;
+  expect((await taken.consumption.inspect()).backlog).toBe(0);
+});
+
+async function limitPages({ store }: SqliteWorld, pages: number): Promise<void> {
+  await store.transaction((transaction) => (transaction.raw as DatabaseSync).exec(`pragma max_page_count = ${pages}`));
+}
+
+/** The adapter's own descriptor of the log: the one that is open for reading only. */
+function syncDescriptor(file: string): number {
+  const found = readdirSync("/proc/self/fd").find((fd) => {
+    try {
+      return (
+        readlinkSync(`/proc/self/fd/${fd}`) === `${file}-wal` &&
+        /^flags:\s*0\d*00000$/m.test(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))
+      );
+    } catch {
+      return false; // the descriptor of the listing itself
+    }
+  });
+  return Number(found);
+}
