@@ -92,7 +92,12 @@ class RunningShop implements Shop {
   }
 
   async open({ host, port }: Settings): Promise<string> {
-    await this.#app.listen({ host, port });
+    try {
+      await this.#app.listen({ host, port });
+    } catch (error) {
+      await this.stop(); // what runs already ends as it should, although nobody can come in
+      throw error;
+    }
     this.#url = urlOf(this.#app, host);
     return this.#url;
   }

@@ -8,7 +8,6 @@ import { StockLow } from "../../contracts/stock.ts";
 import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
-import type { Mail, Mailer } from "./mailer.ts";
 import { textOf } from "./texts.ts";
 
 const FEED = { table: "notification_due", tell: ReportNotes, body: {}, delayMs: 50 };
@@ -21,54 +20,39 @@ const TABLES: readonly string[] = [
 ];
 const MOST_AT_ONCE = 200; // some 50 KiB
 
-/** Notification: tells customers of each step but the reservation, once, and the shopkeeper of low stock. Without a mailer it only writes down. */
-export function notification(mailer?: Mailer): Part {
-  const mail = async (message: Mail, { once }: Pick<HandlerContext, "once">): Promise<void> => {
-    if (mailer === undefined) return;
-    await once("mail", async (key, signal) => {
-      await mailer.send(message, key, signal);
-      return true;
-    });
-  };
-  const tell = async (change: OrderChange, context: HandlerContext): Promise<void> => {
-    const text = textOf(change);
-    await mail({ to: change.customerId, subject: `Order ${change.orderId}: ${change.status}`, text }, context);
-    const { orderId, customerId, status: step, at } = change;
-    const columns = "order_id, step, customer_id, text, at";
-    const { changes } = await context.tx.run(
-      `insert into notification_notes (${columns}) values (?, ?, ?, ?, ?) on conflict do nothing`,
-      orderId,
-      step,
-      customerId,
-      text,
-      at,
-    );
-    if (changes === 1) await changed(FEED, context);
-  };
+/** Notification: tells customers of each step but the reservation, once, by writing it into their box; and the log of low stock. */
+export function notification(): Part {
   const definition = service(
     "notification",
     (on) => {
       for (const step of [OrderPlaced, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled]) on(step, tell);
       on(ReportNotes, report);
-      on(StockLow, async ({ productId, onHand }, context) => {
-        context.log.warn({ productId, onHand }, "stock is low");
-        await mail(
-          { to: "shopkeeper", subject: `${productId} runs low`, text: `Only ${onHand} pieces of ${productId} are left.` },
-          context,
-        );
-      });
+      on(StockLow, ({ productId, onHand }, { log }) => log.warn({ productId, onHand }, "stock is low"));
     },
     { retry: SOON },
   );
   return { service: definition, tables: TABLES };
 }
 
+async function tell(change: OrderChange, context: HandlerContext): Promise<void> {
+  const { orderId, customerId, status: step, at } = change;
+  const { changes } = await context.tx.run(
+    "insert into notification_notes (order_id, step, customer_id, text, at) values (?, ?, ?, ?, ?) on conflict do nothing",
+    orderId,
+    step,
+    customerId,
+    textOf(change),
+    at,
+  );
+  if (changes === 1) await changed(FEED, context);
+}
+
 async function report(_body: object, context: HandlerContext): Promise<void> {
   const { tx, publish } = context;
   await telling(FEED, context);
-  const which = `select order_id, step from notification_notes where reported = 0 order by order_id limit ${MOST_AT_ONCE}`;
   const notes = await tx.all<Note>(
-    `select order_id as "orderId", customer_id as "customerId", step, text, at from notification_notes where (order_id, step) in (${which})`,
+    `select order_id as "orderId", customer_id as "customerId", step, text, at from notification_notes
+     where reported = 0 order by order_id limit ${MOST_AT_ONCE}`,
   );
   for (const { orderId, step } of notes)
     await tx.run("update notification_notes set reported = 1 where order_id = ? and step = ?", orderId, step);
