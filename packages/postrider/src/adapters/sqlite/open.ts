@@ -40,9 +40,10 @@ export interface OpenListeners {
   readonly onForeignChange: () => void;
 }
 
-// Another process may be making the file at the same moment.
+// Another process may be making the file at the same moment, or may have been stopped in the middle of a turn: a machine that pauses it for a while
+// (a container frozen for 12 s, say) pauses whoever wants the lock as well.
 const BUSY_RETRY_MS = 5;
-const BUSY_GIVE_UP_MS = 10_000;
+const BUSY_GIVE_UP_MS = 60_000;
 
 /** Opens a file and puts its parts together. @throws PR_STORE_CORRUPT, PR_STORE_VERSION, PR_STORE_FULL, PR_STORE_FAILED */
 export async function openParts(options: OpenOptions, listeners: OpenListeners): Promise<FileParts> {
