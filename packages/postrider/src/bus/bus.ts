@@ -1,4 +1,5 @@
 import type { Timer } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import { contractIndex } from "../contracts/registry.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
@@ -46,6 +47,7 @@ class AppBus implements Bus {
   readonly #health: HealthWatch;
   readonly operations: Operations;
   #state: "new" | Health["state"] = "new";
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #aliveTimer: Timer | undefined;
 
@@ -85,15 +87,8 @@ class AppBus implements Bus {
     if (this.#state !== "new") throw fail("PR_NOT_STARTED", { call: "a second start of one bus: make a new one. The first" });
     this.#state = "starting";
     this.#stayAlive();
-    await Promise.all([...this.#stores.values()].map((store) => store.open()));
-    for (const [transport, topology] of this.#topology.topologies) {
-      await transport.open();
-      await transport.apply(topology);
-    }
-    // Senders work from here on: a handler may run before the last service has started.
-    this.#state = "running";
-    await Promise.all([...this.#members.values()].map((member) => member.start()));
-    this.#health.start();
+    this.#starting = this.#start();
+    await this.#starting;
   }
 
   stop(options: { readonly force?: boolean } = {}): Promise<void> {
@@ -127,9 +122,41 @@ class AppBus implements Bus {
     return plans;
   }
 
+  /** A stop that comes meanwhile waits for the step under way, and ends the start there. */
+  async #start(): Promise<void> {
+    await Promise.all([...this.#stores.values()].map((store) => store.open()));
+    for (const [transport, topology] of this.#topology.topologies) {
+      this.#mustStart();
+      await transport.open();
+      await transport.apply(topology);
+    }
+    this.#mustStart();
+    // Senders work from here on: a handler may run before the last service has started.
+    this.#state = "running";
+    await Promise.all([...this.#members.values()].map((member) => member.start()));
+    this.#mustStart();
+    this.#health.start();
+  }
+
+  #mustStart(): void {
+    if (this.#stopping !== undefined) throw fail("PR_SHUTDOWN", { during: "start" });
+  }
+
+  /** Resolves once a start is over, however it went, or the time is. */
+  async #startOver(limitMs: number): Promise<void> {
+    const starting = this.#starting?.catch(() => undefined); // its caller hears of it
+    if (starting === undefined) return;
+    const { promise: late, resolve } = deferred();
+    const timer = this.#options.clock.after(limitMs, () => resolve(), { keepAlive: true });
+    await Promise.race([starting, late]);
+    timer.cancel();
+  }
+
   async #stop(drainMs: number): Promise<void> {
     const wasRunning = this.#state !== "new";
     this.#state = "stopping";
+    await this.#startOver(drainMs);
+    this.#state = "stopping"; // the start may have gone one step further
     this.#health.stop();
     await Promise.all([...this.#members.values()].map((member) => member.stop(drainMs)));
     await this.#requests.close();

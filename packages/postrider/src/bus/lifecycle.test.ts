@@ -249,3 +249,17 @@ function infrastructure(): {
   const transport = world.transport();
   return { commands: transport, events: transport, store: (name) => world.store(name) };
 }
+
+test("a stop that comes while the bus starts waits for the step under way, and the start says so", async () => {
+  const world = memoryWorld({});
+  const transport = world.transport();
+  const ordering = service("ordering", (on) => on(PlaceOrder, () => undefined));
+  const bus = createBus({ services: [ordering], commands: transport, events: transport, store: (name) => world.store(name) });
+  const starting = bus.start().then(
+    () => "started",
+    (error: unknown) => (error as { code?: unknown }).code,
+  );
+  await bus.stop();
+  expect(await starting).toBe("PR_SHUTDOWN");
+  expect((await bus.health()).state).toBe("stopped");
+});
