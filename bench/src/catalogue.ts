@@ -49,9 +49,9 @@ const fanOutCases: readonly Case[] = [1, 3, 10].map((subscribers) => ({
 }));
 
 const stageCases: readonly Case[] = [
-  { name: "stages-memory", title: "sampled, memory adapter", shown: ["allNanos"], run: stages({ on: "memory" }) },
-  { name: "stages-embedded", title: "sampled, embedded", shown: ["allNanos"], run: stages({ on: "sqlite" }) },
-  { name: "stages-embedded-row", title: "sampled, embedded and a business row", shown: ["allNanos"], run: stages(ROW) },
+  { name: "stages-memory", title: "sampled, memory adapter", shown: ["allNanos", "allocatedBytes"], run: stages({ on: "memory" }) },
+  { name: "stages-embedded", title: "sampled, embedded", shown: ["allNanos", "allocatedBytes"], run: stages({ on: "sqlite" }) },
+  { name: "stages-embedded-row", title: "sampled, embedded and a business row", shown: ["allNanos", "allocatedBytes"], run: stages(ROW) },
   { name: "primitives", title: "parts of every message, in loops", shown: ["parseNanos", "stringifyNanos", "zodNanos"], run: primitives },
 ].map((each) => ({ ...each, group: "stages" }));
 

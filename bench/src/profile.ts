@@ -1,4 +1,5 @@
 import { Session, type Profiler } from "node:inspector/promises";
+import { libraryFile } from "./library-file.ts";
 
 /** CPU of the main thread for a stretch of work, by the part of the library that used it. */
 export interface StageCosts {
@@ -10,7 +11,6 @@ export interface StageCosts {
 
 const SAMPLE_EVERY_MICROS = 200;
 const HOTTEST = 40;
-const LIBRARY = /\/packages\/postrider\/(?:src|dist)\/(.+)\.(?:ts|js)$/;
 
 /** In this order: the first pattern that fits a file of the library names its stage. */
 const STAGES: readonly (readonly [RegExp, string])[] = [
@@ -98,7 +98,7 @@ function ownerOf(
   parents: ReadonlyMap<number, Profiler.ProfileNode>,
 ): { readonly node: Profiler.ProfileNode; readonly file: string } | undefined {
   for (let at: Profiler.ProfileNode | undefined = node; at !== undefined; at = parents.get(at.id)) {
-    const file = LIBRARY.exec(at.callFrame.url)?.[1];
+    const file = libraryFile(at.callFrame.url);
     if (file !== undefined) return { node: at, file };
   }
   return undefined;

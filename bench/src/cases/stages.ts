@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { CaseContext, CaseResult } from "../case.ts";
+import { sampleAllocations } from "../allocations.ts";
 import { flood, type Carrier } from "../load.ts";
 import type { Metrics } from "../measure.ts";
 import { orders, OrderSchema } from "../order.ts";
@@ -10,18 +11,20 @@ import { durations } from "./throughput.ts";
 const WINDOW = 100;
 const PRIMITIVE_ROUNDS = 7;
 
-/** Where the CPU of one message goes, by sampling a real run. */
+/** Where the CPU and the allocations of one message go, by sampling a real run. */
 export function stages(options: Omit<PostriderOptions, "folder">): (context: CaseContext) => Promise<CaseResult> {
   return async (context) => {
     await using carrier = await commandCarrier({ ...options, folder: context.folder });
     const { seconds, warmUpSeconds } = durations(context);
     await flood(carrier, { window: WINDOW, seconds: warmUpSeconds, warmUpSeconds: 0 });
-    const { nanosByStage, hottest } = await profileStages(async () => {
+    const run = async (): Promise<{ messages: number }> => {
       const { messages } = await flood(carrier, { window: WINDOW, seconds, warmUpSeconds: 0 });
       return { messages: messages! };
-    });
+    };
+    const { nanosByStage, hottest } = await profileStages(run);
+    const { bytesPerMessage, hungriest } = await sampleAllocations(run);
     const total = Object.values(nanosByStage).reduce((sum, nanos) => sum + nanos, 0);
-    return { metrics: { allNanos: total, ...named(nanosByStage) }, detail: { hottest } };
+    return { metrics: { allNanos: total, allocatedBytes: bytesPerMessage, ...named(nanosByStage) }, detail: { hottest, hungriest } };
   };
 }
 
