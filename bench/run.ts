@@ -1,4 +1,5 @@
 // Runs the cases and writes what they found: see README.md.
+import { rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Case } from "./src/case.ts";
@@ -26,6 +27,7 @@ async function main(options: RunOptions): Promise<void> {
   await mkdir(options.folder, { recursive: true });
   const folder = await mkdtemp(join(options.folder, "run-"));
   await chmod(folder, 0o755); // PostgreSQL runs as a user of its own and must pass through
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true })); // also when a signal ends the run
   try {
     await using servers = new ServerPool(folder);
     await measure(cases, options, { folder, servers });

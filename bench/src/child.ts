@@ -18,7 +18,7 @@ export type ChildTask = CaseContext & { readonly [extra: string]: unknown };
 export async function childOf(name: string, task: ChildTask, limitSeconds: number = DEFAULT_LIMIT_SECONDS): Promise<CaseResult> {
   const child = fork(ENTRY, [name, JSON.stringify(task)], { stdio: ["ignore", "inherit", "pipe", "ipc"], execArgv: process.execArgv });
   const kill = (): void => void child.kill("SIGKILL");
-  process.once("exit", kill);
+  process.prependOnceListener("exit", kill); // before the folders go
   const limit = setTimeout(kill, limitSeconds * 1000);
   try {
     return await resultOf(name, child);

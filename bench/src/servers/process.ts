@@ -50,7 +50,7 @@ export async function startProcess(
 ): Promise<() => Promise<void>> {
   const child = spawn(program, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
   const kill = (): void => void child.kill("SIGKILL");
-  process.once("exit", kill);
+  process.prependOnceListener("exit", kill); // before the folders go
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)));
   const stop = async (): Promise<void> => {
