@@ -1,0 +1,33 @@
+import type { MaybePromise } from "../base/deferred.ts";
+import type { Outgoing } from "../envelope/envelope.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+
+/** Outbox inside a transaction. */
+export interface OutboxWriter {
+  /** Messages that leave once this commits, per key in this order. */
+  append(messages: readonly Outgoing[]): MaybePromise<void>;
+}
+
+/** Outgoing rows that wait for their relay. */
+export interface OutboxReader {
+  /** Leases the oldest unsent rows of some hash ranges of keys. */
+  claim(options: { readonly limit: number; readonly owner: string; readonly leaseMs: number }): Promise<readonly OutboxRow[]>;
+  /** Marks rows as sent. Rows whose lease was lost are left alone. */
+  done(rows: readonly OutboxRow[]): Promise<void>;
+  /** Gives rows back unsent, not to be tried before `retryAt`; until then no later row of their key is claimed. */
+  giveBack(rows: readonly OutboxRow[], retryAt: number): Promise<void>;
+  /** Removes a row that can never be sent and adds its letter, in one transaction. False, and nothing done, when its lease was lost. */
+  bury(row: OutboxRow, letter: DeadLetter): Promise<boolean>;
+  depth(): Promise<number>;
+  /** Called when rows may have come; returns how to stop listening. */
+  onAppended(listener: () => void): () => void;
+}
+
+/** An outgoing row under a lease. */
+export interface OutboxRow {
+  readonly sequence: number;
+  readonly fence: number;
+  /** How often it was given back before. */
+  readonly attempts: number;
+  readonly message: Outgoing;
+}
