@@ -121,8 +121,8 @@ export class Consumer implements Sink {
   async leaveAll(drainMs: number): Promise<void> {
     await Promise.all(
       [...this.#lanes.values()].map(async (state) => {
-        await state.intake;
-        await this.#options.floor.leave(state, drainMs);
+        // At once, not behind the intake: what waits must not begin while a mark is being written. What still comes in is given back.
+        await Promise.all([this.#options.floor.leave(state, drainMs), state.intake]);
         await this.#markUnrun(state);
       }),
     );
