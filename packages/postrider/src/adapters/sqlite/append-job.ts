@@ -9,10 +9,6 @@ export interface Appender {
   append(turn: Turn, message: Outgoing): void;
   /** Why a message cannot be written, if it cannot. */
   refusalOf(message: Outgoing): SendOutcome;
-  /** The job waits. */
-  began(job: AppendJob): void;
-  /** The job has ended, however. */
-  ended(job: AppendJob): void;
 }
 
 /** One send: messages that become rows in one commit. */
@@ -20,7 +16,7 @@ export class AppendJob implements Job {
   readonly isVolatile = false;
   readonly promise: Promise<readonly SendOutcome[]>;
   /** When the sender stops waiting, by the monotonic clock. */
-  readonly deadlineAtMs: number;
+  readonly #deadlineAtMs: number;
   readonly #deadlineMs: number;
   readonly #messages: readonly Outgoing[];
   /** By message: why it cannot be written. Undefined where all can. */
@@ -32,11 +28,10 @@ export class AppendJob implements Job {
   constructor(messages: readonly Outgoing[], appender: Appender, deadlineMs: number, nowMs: number) {
     this.#messages = messages;
     this.#appender = appender;
-    this.deadlineAtMs = nowMs + deadlineMs;
+    this.#deadlineAtMs = nowMs + deadlineMs;
     this.#deadlineMs = deadlineMs;
     this.#refusals = refusalsOf(messages, appender);
     this.promise = new Promise((resolve) => (this.#resolve = resolve));
-    appender.began(this);
   }
 
   get isOver(): boolean {
@@ -44,10 +39,9 @@ export class AppendJob implements Job {
   }
 
   run(turn: Turn): void {
-    const refusals = this.#refusals;
-    this.#messages.forEach((message, at) => {
-      if (refusals?.[at] === undefined) this.#appender.append(turn, message);
-    });
+    for (let at = 0; at < this.#messages.length; at++) {
+      if (this.#refusals?.[at] === undefined) this.#appender.append(turn, this.#messages[at]!);
+    }
   }
 
   durable(): void {
@@ -59,19 +53,21 @@ export class AppendJob implements Job {
   }
 
   /** The sender stops waiting. What has not been written will not be. */
-  expire(): void {
-    this.#end(fail("PR_OUTCOME_UNKNOWN", { transport: "sqlite", count: this.#messages.length, deadlineMs: this.#deadlineMs }));
+  expire(nowMs: number): void {
+    if (nowMs >= this.#deadlineAtMs)
+      this.#end(fail("PR_OUTCOME_UNKNOWN", { transport: "sqlite", count: this.#messages.length, deadlineMs: this.#deadlineMs }));
   }
 
   #end(error: PostriderError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#resolve(this.#messages.map((_, at) => this.#refusals?.[at] ?? error));
-    this.#appender.ended(this);
   }
 }
 
 function refusalsOf(messages: readonly Outgoing[], appender: Appender): readonly SendOutcome[] | undefined {
-  const isFine = messages.every((message) => appender.refusalOf(message) === undefined);
-  return isFine ? undefined : messages.map((message) => appender.refusalOf(message));
+  for (const message of messages) {
+    if (appender.refusalOf(message) !== undefined) return messages.map((each) => appender.refusalOf(each));
+  }
+  return undefined;
 }

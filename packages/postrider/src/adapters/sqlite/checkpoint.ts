@@ -78,7 +78,10 @@ export class Checkpointer {
   #spawn(): Worker {
     // Beside this file, as source or as built.
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./checkpoint-worker.${extension}`, import.meta.url), { workerData: this.#options.file });
+    const worker = new Worker(new URL(`./checkpoint-worker.${extension}`, import.meta.url), {
+      workerData: this.#options.file,
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 }, // it holds nothing
+    });
     worker.unref();
     worker.on("message", (answer: CheckpointAnswer) => this.#answered(answer));
     worker.on("error", (error: unknown) => this.#died(error));

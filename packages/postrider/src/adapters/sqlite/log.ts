@@ -1,3 +1,4 @@
+import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { laneOf } from "../../base/ids.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
 import type { Destination } from "../../ports/transport.ts";
@@ -7,7 +8,7 @@ import { logTable } from "./schema.ts";
 import { Tail } from "./tail.ts";
 import type { StoredMessage } from "./tail.ts";
 import type { Participant, Turn } from "./turn.ts";
-import { headersToColumn, headToColumn, headerBytes, keepable } from "./wire-row.ts";
+import { hasNone, headersToColumn, headToColumn, headerBytes, keepable } from "./wire-row.ts";
 import type { Writer } from "./writer.ts";
 
 /** Who wants to know of new rows. */
@@ -25,6 +26,8 @@ export interface LogOptions {
   readonly reader: Connection;
   readonly writer: Writer;
 }
+
+const ROWS_PER_INSERT = 8;
 
 /** Where one of the two tables ends. */
 interface TableEnd {
@@ -45,7 +48,7 @@ export class Log implements Participant {
   readonly high: Tail = new Tail();
   readonly #options: LogOptions;
   readonly #readers = new Set<LogReader>();
-  readonly #inserts: readonly [string, string];
+  readonly #inserts = new Map<string, StatementSync>();
   #ends: readonly [TableEnd, TableEnd] = [noRows(), noRows()];
   #last = 0;
   #lastVersion = 0;
@@ -59,8 +62,6 @@ export class Log implements Participant {
     this.id = options.id;
     this.destination = options.destination;
     this.#options = options;
-    const insertInto = (isHigh: boolean): string => `insert into ${logTable(options.id, isHigh)} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    this.#inserts = [insertInto(false), insertInto(true)];
   }
 
   addReader(reader: LogReader): void {
@@ -84,48 +85,25 @@ export class Log implements Participant {
     }
   }
 
-  /** Writes a message, inside a turn. */
-  append(turn: Turn, message: Outgoing, nowMs: number): void {
+  /** Takes a message into the turn. It is written at the end of it, several rows to a statement. */
+  append(turn: Turn, { envelope, headers, body, mayRepeat }: Outgoing, nowMs: number): void {
     if (this.#lastVersion !== this.#options.writer.version) this.#reload();
-    const { envelope, headers, body } = message;
-    const at = envelope.priority === "high" ? 1 : 0;
-    const bytes = bodyBytes(body) + headerBytes(headers);
     const lane = laneOf(envelope.partitionkey ?? envelope.id, this.destination.lanes);
-    const position = this.#last + 1;
-    const end = this.#ends[at];
-    this.#options.connection
-      .prepare(this.#inserts[at])
-      .run(
-        position,
-        lane,
-        envelope.type,
-        bytes,
-        nowMs,
-        end.ordinal + 1,
-        end.totalBytes + bytes,
-        message.mayRepeat ? 1 : 0,
-        headToColumn(envelope),
-        headersToColumn(headers),
-        body,
-      );
-    this.#last = position;
-    end.position = position;
-    end.ordinal++;
-    end.totalBytes += bytes;
+    const bytes = bodyBytes(body) + headerBytes(headers);
+    const position = ++this.#last;
+    this.#pending[envelope.priority === "high" ? 1 : 0].push({
+      position,
+      lane,
+      type: envelope.type,
+      bytes,
+      storedAt: nowMs,
+      mayRepeat,
+      envelope,
+      headers,
+      body,
+    });
     turn.touch(this);
     if (this.#readers.size === 0) this.#hasHole = true;
-    else
-      this.#pending[at].push({
-        position,
-        lane,
-        type: envelope.type,
-        bytes,
-        storedAt: nowMs,
-        mayRepeat: message.mayRepeat,
-        envelope,
-        headers: keptHeaders(message),
-        body: keepable(body),
-      });
   }
 
   /** The last position that is certainly committed, whoever wrote it. */
@@ -139,14 +117,19 @@ export class Log implements Participant {
     return this.#committedEnd;
   }
 
+  flush(): void {
+    this.#insertAll(false);
+    this.#insertAll(true);
+  }
+
   committed(): void {
     this.#committedEnd = Math.max(this.#committedEnd, this.#last);
     const [normal, high] = this.#pending;
     if (this.#hasHole) {
       this.#restartTails(this.#last);
     } else {
-      this.normal.extend(normal, this.#last);
-      this.high.extend(high, this.#last);
+      this.normal.extend(normal.map(kept), this.#last);
+      this.high.extend(high.map(kept), this.#last);
     }
     this.#forgetTurn();
     this.wakeReaders();
@@ -155,6 +138,35 @@ export class Log implements Participant {
   rolledBack(): void {
     this.#forgetTurn();
     this.#lastVersion = 0;
+  }
+
+  /** Rows go in by eights, then one by one: a statement for eight costs two thirds of eight statements. */
+  #insertAll(isHigh: boolean): void {
+    const pending = this.#pending[isHigh ? 1 : 0];
+    const end = this.#ends[isHigh ? 1 : 0];
+    for (let at = 0; at < pending.length;) {
+      const rows = pending.length - at >= ROWS_PER_INSERT ? ROWS_PER_INSERT : 1;
+      const parameters: SQLInputValue[] = [];
+      for (let row = 0; row < rows; row++) {
+        const message = pending[at++]!;
+        end.position = message.position;
+        end.ordinal++;
+        end.totalBytes += message.bytes;
+        pushRow(parameters, message, end);
+      }
+      this.#insert(isHigh, rows).run(...parameters);
+    }
+  }
+
+  #insert(isHigh: boolean, rows: number): StatementSync {
+    const name = `${isHigh} ${rows}`;
+    let statement = this.#inserts.get(name);
+    if (statement === undefined) {
+      const places = Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ");
+      statement = this.#options.connection.db.prepare(`insert into ${logTable(this.id, isHigh)} values ${places}`);
+      this.#inserts.set(name, statement);
+    }
+    return statement;
   }
 
   #forgetTurn(): void {
@@ -190,11 +202,27 @@ function noRows(): TableEnd {
   return { position: 0, ordinal: 0, totalBytes: 0 };
 }
 
-function keptHeaders(message: Outgoing): Outgoing["headers"] {
-  const { headers } = message;
-  const names = Object.keys(headers);
-  if (names.length === 0) return headers;
-  const kept = Object.create(null) as Record<string, string | Uint8Array>;
-  for (const name of names) kept[name] = keepable(headers[name]!);
-  return kept;
+function pushRow(parameters: SQLInputValue[], message: StoredMessage, end: TableEnd): void {
+  const { position, lane, type, bytes, storedAt, mayRepeat, envelope, headers, body } = message;
+  parameters.push(
+    position,
+    lane,
+    type,
+    bytes,
+    storedAt,
+    end.ordinal,
+    end.totalBytes,
+    mayRepeat ? 1 : 0,
+    headToColumn(envelope),
+    headersToColumn(headers),
+    body,
+  );
+}
+
+/** A message that its sender cannot change any more: bytes and headers are copied, the envelope is frozen by contract. */
+function kept(message: StoredMessage): StoredMessage {
+  if (typeof message.body === "string" && hasNone(message.headers)) return message;
+  const headers = Object.create(null) as Record<string, string | Uint8Array>;
+  for (const name of Object.keys(message.headers)) headers[name] = keepable(message.headers[name]!);
+  return { ...message, headers, body: keepable(message.body) };
 }

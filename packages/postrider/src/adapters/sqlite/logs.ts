@@ -3,7 +3,7 @@ import { fail } from "../../base/errors.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { SendOutcome } from "../../ports/transport.ts";
-import type { AppendJob, Appender } from "./append-job.ts";
+import type { Appender } from "./append-job.ts";
 import type { Connection } from "./connection.ts";
 import { Log } from "./log.ts";
 import type { Replies } from "./replies.ts";
@@ -23,11 +23,10 @@ export interface LogsOptions {
 
 const MAX_BYTES_PER_CHARACTER = 3; // of a UTF-16 unit in UTF-8
 
-/** All logs of a file, by destination; and what is on its way into them. */
+/** All logs of a file, by destination. */
 export class Logs implements Appender {
   readonly #options: LogsOptions;
   readonly #logs = new Map<string, Log>();
-  readonly #waiting = new Set<AppendJob>();
   #nowMs = 0;
   #nowOf: Turn | undefined;
 
@@ -74,21 +73,6 @@ export class Logs implements Appender {
 
   appendAll(turn: Turn, batch: readonly Outgoing[]): void {
     for (const message of batch) this.append(turn, message);
-  }
-
-  began(job: AppendJob): void {
-    this.#waiting.add(job);
-  }
-
-  ended(job: AppendJob): void {
-    this.#waiting.delete(job);
-  }
-
-  /** Ends the waiting of those whose time is up. */
-  expire(): void {
-    if (this.#waiting.size === 0) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const job of this.#waiting) if (job.deadlineAtMs <= nowMs) job.expire();
   }
 
   /** Others have written. */

@@ -53,7 +53,8 @@ export class Pulse {
       this.#beats++;
       onBeat(parts.writer.heldMs);
       parts.keeper.tick();
-      parts.logs.expire();
+      parts.writer.expire(clock.monotonicMs());
+      parts.sync?.expire(clock.monotonicMs());
       if (this.#beats % 2 === 0) parts.checkpointer.tick();
       if (this.#beats % TRIM_EVERY_BEATS === 0) void parts.trimmer.run();
       if (this.#beats % CLEAN_EVERY_BEATS === 0) void parts.replies.cleanUp();

@@ -1,5 +1,5 @@
-import { deferred, isPromise } from "../../base/deferred.ts";
-import type { Deferred, MaybePromise } from "../../base/deferred.ts";
+import { isPromise } from "../../base/deferred.ts";
+import type { MaybePromise } from "../../base/deferred.ts";
 import { isPostriderError } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
@@ -27,7 +27,9 @@ export class SessionJob<Result> implements Job {
   readonly #place: StorePlace;
   readonly #host: SessionHost;
   readonly #work: (transaction: SqliteTransaction) => MaybePromise<Result>;
-  readonly #outcome: Deferred<Result> = deferred<Result>();
+  readonly promise: Promise<Result>;
+  #resolve!: (result: Result) => void;
+  #reject!: (reason: unknown) => void;
   #result: Result | undefined;
   #hasOutbox = false;
 
@@ -36,10 +38,10 @@ export class SessionJob<Result> implements Job {
     this.#host = host;
     this.#work = work;
     this.isVolatile = isVolatile;
-  }
-
-  get promise(): Promise<Result> {
-    return this.#outcome.promise;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   run(turn: Turn): MaybePromise<void> {
@@ -59,11 +61,11 @@ export class SessionJob<Result> implements Job {
 
   durable(): void {
     // Does nothing for one that has failed alone: its promise is rejected already.
-    this.#outcome.resolve(this.#result as Result);
+    this.#resolve(this.#result as Result);
   }
 
   failed(error: PostriderError): void {
-    this.#outcome.reject(error);
+    this.#reject(error);
   }
 
   async #await(turn: Turn, transaction: SqliteTransaction, working: Promise<Result>): Promise<void> {
@@ -90,7 +92,7 @@ export class SessionJob<Result> implements Job {
   }
 
   #undo(transaction: SqliteTransaction, error: unknown): void {
-    this.#outcome.reject(asStoreError(error, this.#place.file));
+    this.#reject(asStoreError(error, this.#place.file));
     transaction.undo(error);
   }
 }

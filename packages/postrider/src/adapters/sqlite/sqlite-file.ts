@@ -91,6 +91,10 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     return typeof store === "object" && store !== null && this.#stores.has(store);
   }
 
+  get isOpen(): boolean {
+    return this.#parts !== undefined;
+  }
+
   parts(during: string): FileParts {
     if (this.#parts === undefined) throw fail("PR_TRANSPORT_CLOSED", { transport: "sqlite", during });
     return this.#parts;

@@ -18,6 +18,8 @@ import { OutboxTable } from "./store-outbox.ts";
 import { ScheduleTable } from "./store-schedule.ts";
 import { wrapVendorError } from "./vendor-error.ts";
 
+const NONE: readonly never[] = [];
+
 const SAVEPOINT = "savepoint pr_session";
 const RELEASE = "release pr_session";
 const ROLL_BACK = "rollback to pr_session";
@@ -30,8 +32,8 @@ const ROLL_BACK = "rollback to pr_session";
  */
 export class SqliteTransaction implements StoreTransaction {
   readonly #place: StorePlace;
-  readonly #outgoing: Outgoing[] = [];
-  readonly #settled: SqliteDelivery[] = [];
+  #outgoing: Outgoing[] | undefined;
+  #settled: SqliteDelivery[] | undefined;
   #hasSavepoint = false;
   #hasOutbox = false;
   #isSealed = false;
@@ -67,12 +69,12 @@ export class SqliteTransaction implements StoreTransaction {
 
   /** Messages that leave with the commit. */
   get outgoing(): readonly Outgoing[] {
-    return this.#outgoing;
+    return this.#outgoing ?? NONE;
   }
 
   /** Deliveries that the commit settles. */
   get settled(): readonly SqliteDelivery[] {
-    return this.#settled;
+    return this.#settled ?? NONE;
   }
 
   /** Whether outbox rows may have come. */
@@ -97,14 +99,14 @@ export class SqliteTransaction implements StoreTransaction {
   /** Adds messages to the log with the commit. */
   enlist(batch: readonly Outgoing[]): void {
     this.#assertOpen("enlist");
-    this.#outgoing.push(...batch);
+    (this.#outgoing ??= []).push(...batch);
   }
 
   /** Settles a delivery with the commit. The caller has seen that its lane is ours. */
   settle(delivery: SqliteDelivery): void {
     this.#assertOpen("settleIn");
     delivery.state = "settling";
-    this.#settled.push(delivery);
+    (this.#settled ??= []).push(delivery);
   }
 
   /** The work is done: nothing more is taken. */
@@ -116,7 +118,7 @@ export class SqliteTransaction implements StoreTransaction {
   /** The work has failed: as if it had never been. Throws the error if the whole transaction has gone with it. */
   undo(error: unknown): void {
     this.#isSealed = true;
-    for (const delivery of this.#settled) delivery.state = "out";
+    for (const delivery of this.settled) delivery.state = "out";
     const { connection } = this.#place;
     if (!connection.db.isTransaction) throw error;
     if (!this.#hasSavepoint) return;

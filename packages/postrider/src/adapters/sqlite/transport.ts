@@ -35,6 +35,7 @@ export interface TransportHost {
   readonly ids: Ids;
   readonly leaseMs: number;
   readonly maxBodyBytes: number;
+  readonly isOpen: boolean;
   /** The open file's parts. @throws PR_TRANSPORT_CLOSED */
   parts(during: string): FileParts;
   sharesFileOf(store: unknown): boolean;
@@ -87,14 +88,11 @@ export class SqliteTransport implements Transport {
   }
 
   send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
-    try {
-      const { writer, logs } = this.#host.parts("send");
-      const job = new AppendJob(batch, logs, options.deadlineMs, this.#host.clock.monotonicMs());
-      writer.enqueue(job);
-      return job.promise;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (!this.#host.isOpen) return Promise.reject(fail("PR_TRANSPORT_CLOSED", { transport: "sqlite", during: "send" }));
+    const { writer, logs } = this.#host.parts("send");
+    const job = new AppendJob(batch, logs, options.deadlineMs, this.#host.clock.monotonicMs());
+    writer.enqueue(job);
+    return job.promise;
   }
 
   async consume(subscription: Subscription, sink: Sink): Promise<Consumption> {

@@ -17,6 +17,8 @@ export interface Job {
   durable(): void;
   /** It is not written. */
   failed(error: PostriderError): void;
+  /** Gives up waiting if its time is over. */
+  expire?(nowMs: number): void;
 }
 
 /** Something whose row is written once per turn, however many jobs touch it. */
@@ -66,6 +68,10 @@ export class Turn {
   durable(): void {
     for (const participant of this.#participants) participant.durable?.();
     for (const job of this.jobs) if (!job.isVolatile) job.durable();
+  }
+
+  expire(nowMs: number): void {
+    for (const job of this.jobs) job.expire?.(nowMs);
   }
 
   rolledBack(error: PostriderError): void {

@@ -9,6 +9,8 @@ import type { PostriderError } from "../../base/errors.ts";
 export interface Syncable {
   durable(): void;
   unsynced(error: PostriderError): void;
+  /** Gives up waiting if its time is over. */
+  expire?(nowMs: number): void;
 }
 
 /** Who hears of syncs. */
@@ -30,6 +32,7 @@ export class WalSync {
   readonly #listeners: SyncListeners;
   #fd: number | undefined;
   #waiting: Syncable[] = [];
+  #covered: readonly Syncable[] = [];
   #isRunning = false;
   #fatal: PostriderError | undefined;
   #idle: (() => void) | undefined;
@@ -63,6 +66,11 @@ export class WalSync {
     if (!this.#isRunning) this.#start();
   }
 
+  /** Ends the waiting of what has no time left, however long the disk takes. */
+  expire(nowMs: number): void {
+    for (const one of [...this.#covered, ...this.#waiting]) one.expire?.(nowMs);
+  }
+
   /** Resolves after a sync that begins from now on. @throws PR_STORE_SYNC_FAILED */
   barrier(): Promise<void> {
     const { promise, resolve, reject } = deferred();
@@ -83,6 +91,7 @@ export class WalSync {
 
   #start(): void {
     const covered = this.#waiting;
+    this.#covered = covered;
     this.#waiting = [];
     this.#isRunning = true;
     fdatasync(this.#fd!, (error) => this.#done(covered, error));
@@ -90,6 +99,7 @@ export class WalSync {
 
   #done(covered: readonly Syncable[], error: Error | null): void {
     this.#isRunning = false;
+    this.#covered = [];
     if (error !== null) return this.#failed(covered, error);
     // The next sync runs while the callers of this one go on.
     if (this.#waiting.length > 0) this.#start();

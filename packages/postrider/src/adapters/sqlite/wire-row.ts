@@ -7,10 +7,15 @@ import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
  * A list and no object, so that no name (`__proto__`) means anything.
  */
 export function headersToColumn(headers: Headers): string | null {
-  if (headers === NO_HEADERS) return null;
-  const names = Object.keys(headers);
-  if (names.length === 0) return null;
-  return JSON.stringify(names.map((name) => [name, headerValue(headers[name]!)]));
+  if (hasNone(headers)) return null;
+  return JSON.stringify(Object.keys(headers).map((name) => [name, headerValue(headers[name]!)]));
+}
+
+/** Whether there is no header. */
+export function hasNone(headers: Headers): boolean {
+  if (headers === NO_HEADERS) return true;
+  for (const _ in headers) return false;
+  return true;
 }
 
 /** See {@link headersToColumn}. */
@@ -33,18 +38,15 @@ export function headFromColumn(column: string | null): Envelope | undefined {
   return column === null ? undefined : (JSON.parse(column) as Envelope);
 }
 
-/** Text stays TEXT and bytes stay BLOB, so that both come back as what they were. */
-export type BodyColumn = string | Uint8Array;
-
 /** Bytes of headers, as far as flow control needs to know. */
 export function headerBytes(headers: Headers): number {
-  if (headers === NO_HEADERS) return 0;
+  if (hasNone(headers)) return 0;
   let bytes = 0;
   for (const name of Object.keys(headers)) bytes += name.length + headers[name]!.length;
   return bytes;
 }
 
-/** A body and headers that nobody can change any more under a reader: what others handed in is copied where it could. */
+/** A body that nobody can change any more under a reader. */
 export function keepable(body: WireBody): WireBody {
   return typeof body === "string" ? body : body.slice();
 }

@@ -27,7 +27,8 @@ export interface WriterOptions {
 
 // A turn is short, so that the event loop and other processes get in between. Sources: the loop delay bar of 6 ms; docs/adr/0010-sqlite-layout.md
 const MAX_TURN_MS = 2;
-const MAX_TURN_JOBS = 512;
+const MAX_TURN_JOBS = 256;
+const JOBS_PER_LOOK = 4; // a look at the clock costs as much as a small job
 
 // So many waiting jobs are worth a commit of their own while the disk is busy; fewer wait for the sync under way, but not longer than this.
 const EAGER_JOBS = 128;
@@ -103,6 +104,12 @@ export class Writer {
     if (this.#turn !== undefined || this.#queue.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
+  /** Ends the waiting of what is queued or running and has no time left. */
+  expire(nowMs: number): void {
+    for (let at = this.#next; at < this.#queue.length; at++) this.#queue[at]!.expire?.(nowMs);
+    this.#turn?.expire(nowMs);
+  }
+
   /** Looks whether others have written, outside a turn. */
   poll(): void {
     if (this.#turn === undefined && this.#stopped === undefined) this.#noticeOthers();
@@ -173,7 +180,8 @@ export class Writer {
       }
       // A statement that fails for want of space or memory may have ended the transaction.
       if (!connection.db.isTransaction) throw new Error("the transaction was rolled back by SQLite");
-      if (turn.jobs.length >= MAX_TURN_JOBS || clock.monotonicMs() - this.#turnStartedMs >= MAX_TURN_MS) break;
+      if (turn.jobs.length >= MAX_TURN_JOBS) break;
+      if (turn.jobs.length % JOBS_PER_LOOK === 0 && clock.monotonicMs() - this.#turnStartedMs >= MAX_TURN_MS) break;
     }
     this.#commit(turn);
   }
