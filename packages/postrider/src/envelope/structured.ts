@@ -5,7 +5,7 @@ import type { Headers, WireBody, WireMessage } from "./envelope.ts";
 import { isJsonType, parseJson, textOf } from "./json.ts";
 
 /** The content type of a message in structured mode. */
-export const STRUCTURED_TYPE = "application/cloudevents+json";
+const STRUCTURED_TYPE = "application/cloudevents+json";
 
 /** A whole message as it was read, or why it is not readable. */
 export type StructuredReading =

@@ -1,7 +1,7 @@
 import type { Line } from "../../contracts/shapes.ts";
 
 /** At this many on hand or fewer a product is low. */
-export const LOW_AT = 5;
+const LOW_AT = 5;
 
 /** A product's numbers. */
 export interface Level {

@@ -12,13 +12,13 @@ export interface PaymentProvider {
 }
 
 /** The provider could not answer, or we could not understand it: it may have done its work, and will tell when asked again with the same key. */
-export class ProviderUnavailable extends Error {
+class ProviderUnavailable extends Error {
   override readonly name = "ProviderUnavailable";
   readonly code = "payment.unavailable";
 }
 
 /** The provider says that our call is wrong. Asking again changes nothing. */
-export class ProviderRejected extends Error {
+class ProviderRejected extends Error {
   override readonly name = "ProviderRejected";
   readonly code = "payment.rejected";
 }

@@ -50,7 +50,7 @@ const STEPS: readonly string[] = [
 ];
 
 /** The schema that this release writes. */
-export const SCHEMA_VERSION: number = STEPS.length;
+const SCHEMA_VERSION: number = STEPS.length;
 
 /**
  * Brings a file's tables up to date, in one transaction.
