@@ -22,11 +22,11 @@ type Context = Pick<HandlerContext, "tx" | "schedule">;
 /** Analytics: counts orders, their states and their money. Each change counts once, in the unit of work that takes its event. */
 export function analytics(): Part {
   const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
-    await add(context.tx, [from ?? "orders", from === null ? 1 : -1], [status, 1]);
+    await add(context.tx, from ?? "orders", from === null ? 1 : -1, status, 1);
     await changed(FEED, context);
   };
   const sum = (name: string, value: number, context: Context): Promise<void> =>
-    add(context.tx, [name, value]).then(() => changed(FEED, context));
+    add(context.tx, name, value).then(() => changed(FEED, context));
   const definition = service(
     "analytics",
     (on) => {
@@ -64,12 +64,14 @@ interface Row {
   readonly value: number;
 }
 
-async function add(tx: Sql, ...changes: readonly (readonly [name: string, value: number])[]): Promise<void> {
-  await tx.run(
-    `insert into analytics_sums (name, value) values ${changes.map(() => "(?, ?)").join(", ")}
+const ADD = [1, 2].map(
+  (count) => `insert into analytics_sums (name, value) values ${Array.from({ length: count }, () => "(?, ?)").join(", ")}
      on conflict (name) do update set value = analytics_sums.value + excluded.value`,
-    ...changes.flat(),
-  );
+);
+
+/** Adds to one sum, or to two at once. */
+async function add(tx: Sql, name: string, value: number, ...second: [] | [name: string, value: number]): Promise<void> {
+  await tx.run(ADD[second.length / 2]!, name, value, ...second);
 }
 
 function toSums(rows: readonly Row[]): Sums {

@@ -4,9 +4,9 @@ export const TABLES: readonly string[] = [
   `create table if not exists gateway_orders (
      order_id text primary key, customer_id text not null, status text not null, items text not null, total integer not null, reason text, progress integer not null)`,
   "create index if not exists gateway_orders_customer on gateway_orders (customer_id, order_id)",
-  // Ids grow in the order of the commits: they are the ids of the event streams, and where a stream resumes.
+  // Ids grow in the order of the commits: they are the ids of the event streams, and where a stream resumes. No row is ever deleted, so none is used twice.
   `create table if not exists gateway_history (
-     id integer primary key autoincrement, order_id text not null, status text not null, at text not null, unique (order_id, status))`,
+     id integer primary key, order_id text not null, status text not null, at text not null, unique (order_id, status))`,
   "create table if not exists gateway_stock (product_id text primary key, on_hand integer not null, reserved integer not null, sold integer not null, version integer not null)",
   "create table if not exists gateway_items (product_id text primary key, name text not null, price integer not null, member_id text, member_name text, version integer not null)",
   "create table if not exists gateway_invoices (order_id text primary key, customer_id text not null, body text not null)",
