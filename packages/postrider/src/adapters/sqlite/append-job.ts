@@ -14,6 +14,7 @@ export interface Appender {
 /** One send: messages that become rows in one commit. */
 export class AppendJob implements Job {
   readonly isVolatile = false;
+  readonly isSend = true;
   readonly promise: Promise<readonly SendOutcome[]>;
   /** When the sender stops waiting, by the monotonic clock. */
   readonly #deadlineAtMs: number;

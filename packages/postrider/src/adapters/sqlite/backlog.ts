@@ -6,8 +6,8 @@ import type { LaneCursor } from "./lane-cursor.ts";
 import type { Log } from "./log.ts";
 import { logTable } from "./schema.ts";
 
-// Up to this many rows are counted one by one; beyond it the ordinals say how many rows there are, of all lanes and types.
-const COUNT_LIMIT = 10_000;
+// Up to this many rows are counted one by one, which takes about a millisecond; beyond it their share is applied to what the ordinals say.
+const COUNT_LIMIT = 1000;
 
 /** What a status is made from. */
 export interface BacklogOptions {
@@ -18,7 +18,7 @@ export interface BacklogOptions {
   readonly cursors: readonly LaneCursor<SqliteDelivery>[];
 }
 
-/** How a consumption stands. The backlog is exact up to some thousands and estimated beyond. */
+/** How a consumption stands. The backlog is exact up to a thousand rows and estimated beyond. */
 export function consumptionStatus(options: BacklogOptions): ConsumptionStatus {
   const { clock, cursors } = options;
   let backlog = 0;

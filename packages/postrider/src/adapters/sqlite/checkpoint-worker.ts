@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { CheckpointAnswer, CheckpointOrder } from "./checkpoint.ts";
+import type { CheckpointAnswer, CheckpointOrder } from "./checkpoint-order.ts";
 
 // For the lock that other processes leave between their turns, and for who still reads the old log. All writers wait meanwhile, so not long.
 const LOCK_WAIT_MS = 200;

@@ -2,14 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../base/clock.ts";
 import { fail, reasonOf } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-
-/** What the worker is asked. */
-export type CheckpointOrder = "passive" | "restart" | "truncate" | "end";
-
-/** What it answers. */
-export type CheckpointAnswer =
-  | { readonly logFrames: number; readonly movedFrames: number; readonly isComplete: boolean }
-  | { readonly error: string };
+import type { CheckpointAnswer, CheckpointOrder } from "./checkpoint-order.ts";
 
 /** What a checkpointer stands on. */
 export interface CheckpointerOptions {

@@ -66,7 +66,7 @@ interface BehindOptions {
   readonly furthest: number;
 }
 
-const COUNT_LIMIT = 10_000;
+const COUNT_LIMIT = 2000;
 
 /** What slower lanes still have before where the furthest one is; an upper bound where that is very much. */
 function behind(reader: Connection, { table, position, id, service, nearest, furthest }: BehindOptions): number {

@@ -7,6 +7,8 @@ import type { PostriderError } from "../../base/errors.ts";
 export interface Job {
   /** Nothing of it needs to be on the disk before it counts as done. */
   readonly isVolatile: boolean;
+  /** It comes from outside, and may wait for what settles and what keeps leases: see JobQueue. */
+  readonly isSend?: boolean;
   /** Somebody gave up waiting: it is not run any more. */
   readonly isOver?: boolean;
   /** Writes. A promise keeps the connection until it settles. What it throws ends the whole turn: jobs that may fail alone undo themselves. */

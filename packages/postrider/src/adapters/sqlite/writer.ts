@@ -3,6 +3,7 @@ import { isPromise } from "../../base/deferred.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Connection } from "./connection.ts";
+import { JobQueue } from "./job-queue.ts";
 import { Turn } from "./turn.ts";
 import type { Job } from "./turn.ts";
 import { isBusy, wrapVendorError } from "./vendor-error.ts";
@@ -46,8 +47,7 @@ const BUSY_JITTER_MS = 2;
  */
 export class Writer {
   readonly #options: WriterOptions;
-  #queue: Job[] = [];
-  #next = 0;
+  readonly #queue = new JobQueue();
   #turn: Turn | undefined;
   #turnStartedMs = 0;
   #isScheduled = false;
@@ -81,7 +81,7 @@ export class Writer {
   enqueue(job: Job): void {
     if (this.#stopped !== undefined) return job.failed(this.#stopped);
     this.#queue.push(job);
-    if (this.#isDeferred && this.#queue.length - this.#next >= EAGER_JOBS) this.#undefer();
+    if (this.#isDeferred && this.#queue.length >= EAGER_JOBS) this.#undefer();
     else this.#schedule();
   }
 
@@ -94,8 +94,7 @@ export class Writer {
   stop(error: PostriderError): void {
     this.#stopped = error;
     this.#timer?.cancel();
-    for (const job of this.#queue.splice(0).slice(this.#next)) job.failed(error);
-    this.#next = 0;
+    for (const job of this.#queue.drain()) job.failed(error);
     this.#idle?.();
   }
 
@@ -106,7 +105,7 @@ export class Writer {
 
   /** Ends the waiting of what is queued or running and has no time left. */
   expire(nowMs: number): void {
-    for (let at = this.#next; at < this.#queue.length; at++) this.#queue[at]!.expire?.(nowMs);
+    this.#queue.forEach((job) => job.expire?.(nowMs));
     this.#turn?.expire(nowMs);
   }
 
@@ -146,7 +145,7 @@ export class Writer {
     this.#isScheduled = false;
     if (this.#stopped !== undefined || this.#queue.length === 0) return;
     if (this.#options.isHeldUp()) return this.#scheduleAfter(BUSY_WAIT_MS);
-    if (!this.#wasDeferred && this.#queue.length - this.#next < EAGER_JOBS && this.#options.isSyncing()) return this.#defer();
+    if (!this.#wasDeferred && this.#queue.length < EAGER_JOBS && this.#options.isSyncing()) return this.#defer();
     this.#wasDeferred = false;
     try {
       this.#options.connection.run("begin immediate");
@@ -166,8 +165,7 @@ export class Writer {
 
   #continue(turn: Turn): void {
     const { clock, connection } = this.#options;
-    while (this.#next < this.#queue.length) {
-      const job = this.#queue[this.#next++]!;
+    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
       if (job.isOver === true) continue;
       turn.add(job);
       const held = job.run(turn);
@@ -216,16 +214,7 @@ export class Writer {
   }
 
   #end(): void {
-    if (this.#next === this.#queue.length) {
-      this.#queue = [];
-      this.#next = 0;
-      this.#idle?.();
-      return;
-    }
-    if (this.#next > MAX_TURN_JOBS) {
-      this.#queue = this.#queue.slice(this.#next);
-      this.#next = 0;
-    }
+    if (this.#queue.length === 0) return this.#idle?.();
     // A gap of a timer's length, or rivals that poll for the lock would never meet it free.
     if (this.#options.hasRivals()) this.#scheduleAfter(BUSY_WAIT_MS);
     else this.#schedule();
@@ -233,10 +222,7 @@ export class Writer {
 
   #refuseQueue(cause: unknown): void {
     const error = wrapVendorError(cause, this.#options.file, "the begin of a transaction");
-    const refused = this.#queue.slice(this.#next);
-    this.#queue = [];
-    this.#next = 0;
-    for (const job of refused) job.failed(error);
+    for (const job of this.#queue.drain()) job.failed(error);
     this.#idle?.();
   }
 
