@@ -8,7 +8,7 @@ import { peerCases } from "./peers/cases.ts";
 const RATE = ["messagesPerSecond", "cpuMicros"];
 const LATENCY = ["p50Ms", "p99Ms", "maxMs"];
 const LOOP = ["loopDelayP99Ms", "loopDelayMaxMs", "idleLoopDelayP99Ms", "messagesPerSecond"];
-const DRAIN = ["messagesPerSecond", "peakRssMiB", "fileMiB", "fileBytesPerMessage", "handled"];
+const DRAIN = ["messagesPerSecond", "peakRssMiB", "startRssMiB", "fileMiB", "fileBytesPerMessage", "handled"];
 
 const ROW = { on: "sqlite", withRow: true } as const;
 const ALWAYS = { service: { inboxAlways: true } };

@@ -1,4 +1,5 @@
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CaseContext, CaseResult } from "../case.ts";
 import { childOf } from "../child.ts";
@@ -13,6 +14,7 @@ export interface BacklogOptions {
 }
 
 const PRELOAD_WINDOW = 1000;
+const WARM_UP_WINDOW = 100; // no more than that is in memory at a time
 const WARM_UP_MESSAGES = 20_000;
 const DRAIN_SECONDS = 30; // a larger backlog is measured by its first half minute, with all the rest still waiting
 const SAMPLE_MS = 50;
@@ -52,17 +54,19 @@ export async function preload(context: CaseContext & { readonly preload: Backlog
   return { messagesPerSecond: (messages / watch.elapsedMs()) * 1000 };
 }
 
-/** The same code on other data, so that a small backlog is not drained by code that was never compiled. */
+/** The same code on another file, so that a small backlog is not drained by code that was never compiled. */
 async function warmUp(context: CaseContext, { isTiny = false }: BacklogOptions): Promise<void> {
-  await using carrier = await commandCarrier({ on: "memory", folder: context.folder, isTiny });
+  const folder = join(context.folder, "warm-up");
+  mkdirSync(folder);
+  await using carrier = await commandCarrier({ on: "sqlite", folder, isTiny });
   let handled = 0;
   carrier.onHandled = () => handled++;
   const seconds = context.isQuick ? 0.05 : 1;
-  while (handled < (context.isQuick ? 1 : WARM_UP_MESSAGES)) await flood(carrier, { window: PRELOAD_WINDOW, seconds, warmUpSeconds: 0 });
+  while (handled < (context.isQuick ? 1 : WARM_UP_MESSAGES)) await flood(carrier, { window: WARM_UP_WINDOW, seconds, warmUpSeconds: 0 });
 }
 
 async function drain(context: CaseContext, { messages, isTiny = false }: BacklogOptions): Promise<Metrics> {
-  const started = new Stopwatch();
+  const [started, startRssMiB] = [new Stopwatch(), process.memoryUsage.rss() / MIB];
   await using carrier = await commandCarrier({ on: "sqlite", folder: context.folder, isTiny });
   const openMs = started.elapsedMs();
   const progress = new Progress();
@@ -78,6 +82,7 @@ async function drain(context: CaseContext, { messages, isTiny = false }: Backlog
     openMs,
     handled: progress.handled,
     peakRssMiB: rss.highest / MIB,
+    startRssMiB,
     cpuMicros: started.cpuMicros() / progress.handled,
   };
 }
