@@ -1,5 +1,6 @@
 import { fail, isPostriderError } from "../base/errors.ts";
 import { isPromise } from "../base/deferred.ts";
+import type { MaybePromise } from "../base/deferred.ts";
 import type { Once } from "../effects/once.ts";
 import { bodyHash } from "../inbox/body-hash.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
@@ -37,17 +38,32 @@ const ANY_BODY = "adapted"; // an original and its adapted copies share an id an
 const HANDLED: Outcome = { kind: "handled" };
 const REPEATED: Outcome = { kind: "repeated" };
 const INTERRUPTED: Outcome = { kind: "interrupted" };
+const CONFLICTING: Outcome = { kind: "conflicting" };
 
-/** Runs a message's handler within its unit of work, again at once where the policy says so, and says what became of it. Never rejects. */
-export async function attempt(options: AttemptOptions, work: Work): Promise<Outcome> {
-  const policy = options.policyOf(work);
+/** How one run ended. */
+type Ended = Outcome | { readonly kind: "failed"; readonly failure: Failure };
+
+/**
+ * Runs a message's handler within its unit of work, again at once where the policy says so, and says what became of it. Never throws nor rejects.
+ *
+ * Ends at once where the handler does and there is nothing to write: most of what a busy service handles costs no promise here.
+ */
+export function attempt(options: AttemptOptions, work: Work): MaybePromise<Outcome> {
   const inbox = inboxEntryOf(options, work);
-  if (inbox !== undefined && options.runtime.store !== undefined) {
-    const verdict = await options.runtime.store.inbox.check(inbox);
-    if (verdict !== "first") return verdict === "repeated" ? REPEATED : { kind: "conflicting" };
-  }
-  for (;;) {
-    const ended = await runOnce(options, work, inbox);
+  if (inbox !== undefined) return attemptUnlessDone(options, work, inbox);
+  const ended = runOnce(options, work, undefined);
+  return isPromise(ended) || ended.kind === "failed" ? persist(options, work, undefined, ended) : ended;
+}
+
+async function attemptUnlessDone(options: AttemptOptions, work: Work, inbox: InboxEntry): Promise<Outcome> {
+  const verdict = await options.runtime.store!.inbox.check(inbox);
+  if (verdict === "repeated") return REPEATED;
+  return verdict === "conflicting" ? CONFLICTING : persist(options, work, inbox, runOnce(options, work, inbox));
+}
+
+async function persist(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined, first: MaybePromise<Ended>): Promise<Outcome> {
+  const policy = options.policyOf(work);
+  for (let ended = await first; ; ended = await runOnce(options, work, inbox)) {
     if (ended.kind !== "failed") return ended;
     const { failure } = ended;
     work.failures++;
@@ -75,28 +91,58 @@ function waited(options: AttemptOptions, work: Work, delayMs: number): Promise<b
   });
 }
 
-async function runOnce(
-  options: AttemptOptions,
-  work: Work,
-  inbox: InboxEntry | undefined,
-): Promise<Outcome | { readonly kind: "failed"; readonly failure: Failure }> {
+/** One run, with what it writes. */
+interface Run {
+  readonly work: Work;
+  readonly unit: UnitOfWork;
+  readonly context: RunContext;
+  /** Whether only the transport must be told, if the handler has written nothing. */
+  readonly settlesAlone: boolean;
+}
+
+function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): MaybePromise<Ended> {
   const { runtime, settlement } = options;
   const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work) });
   const context = new RunContext({ runtime, work, unit, once: options.once, attempt: work.failures + 1 });
+  const run: Run = { work, unit, context, settlesAlone: work.held === undefined && inbox === undefined };
   try {
-    await callHandler(options, work, context);
-    requireReply(runtime, work, context);
-    options.onHandlerDone(work);
-    if (work.held === undefined && inbox === undefined && !unit.isOpen && unit.isEmpty) settleQuietly(options, work, unit);
-    else await commit(options, work, unit);
+    const called = callHandler(options, work, context);
+    if (called !== undefined || !isQuiet(run)) return finish(options, run, called);
+    handlerDone(options, run);
+    settleQuietly(options, work, unit);
     return HANDLED;
   } catch (thrown) {
-    context.abort(thrown);
-    await unit.abandon(thrown);
-    if (thrown instanceof InboxRefusal) return thrown.verdict === "repeated" ? REPEATED : { kind: "conflicting" };
-    if (isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN")) return INTERRUPTED;
-    return { kind: "failed", failure: failureOf(thrown) };
+    return abandon(run, thrown);
   }
+}
+
+async function finish(options: AttemptOptions, run: Run, called: Promise<void> | void): Promise<Ended> {
+  try {
+    if (called !== undefined) await called;
+    handlerDone(options, run);
+    if (isQuiet(run)) settleQuietly(options, run.work, run.unit);
+    else await commit(options, run.work, run.unit);
+    return HANDLED;
+  } catch (thrown) {
+    return abandon(run, thrown);
+  }
+}
+
+async function abandon({ unit, context }: Run, thrown: unknown): Promise<Ended> {
+  context.abort(thrown);
+  await unit.abandon(thrown);
+  if (thrown instanceof InboxRefusal) return thrown.verdict === "repeated" ? REPEATED : CONFLICTING;
+  if (isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN")) return INTERRUPTED;
+  return { kind: "failed", failure: failureOf(thrown) };
+}
+
+function isQuiet({ unit, settlesAlone }: Run): boolean {
+  return settlesAlone && !unit.isOpen && unit.isEmpty;
+}
+
+function handlerDone(options: AttemptOptions, { work, context }: Run): void {
+  requireReply(options.runtime, work, context);
+  options.onHandlerDone(work);
 }
 
 function callHandler(options: AttemptOptions, work: Work, context: RunContext): Promise<void> | void {

@@ -28,6 +28,7 @@ export class Dispatcher<Item extends Startable> {
   readonly #normal = new Queue<Item>();
   #running = 0;
   #isStopped = false;
+  #isPumping = false;
   #isProbing = false;
   #probeTimer: Timer | undefined;
   #rateTimer: Timer | undefined;
@@ -101,13 +102,15 @@ export class Dispatcher<Item extends Startable> {
   }
 
   pump(): void {
+    if (this.#isPumping) return; // an item that ended at once: the loop below goes on with the next
+    this.#isPumping = true;
     while (this.#mayStart()) {
-      const item = this.#high.shift() ?? this.#normal.shift();
-      if (item === undefined) return;
+      const item = (this.#high.shift() ?? this.#normal.shift())!;
       this.#running++;
       if (this.#options.outage.isOut) this.#isProbing = true;
       item.start();
     }
+    this.#isPumping = false;
   }
 
   #mayStart(): boolean {

@@ -22,11 +22,16 @@ export class Parking {
     this.#options = options;
   }
 
-  /** Whether a message was held back; false means that it may run. */
+  /** Whether a message's key is blocked, as far as is known here; the store decides. */
+  mustPark({ key, held, ready, lane }: Work): boolean {
+    return key !== undefined && held === undefined && ready.definition.contract.ordered && lane.blocked.has(key);
+  }
+
+  /** Whether a message was held back; false means that its key is free after all. */
   async park(work: Work): Promise<boolean> {
     const { settlement, maxParkedPerKey, runtime } = this.#options;
-    const { key, held, ready, lane } = work;
-    if (key === undefined || held !== undefined || !ready.definition.contract.ordered || !lane.blocked.has(key)) return false;
+    const { ready, lane } = work;
+    const key = work.key!;
     const parked = await settlement.parkedCount(key);
     if (parked >= maxParkedPerKey) {
       this.#pause(lane, key, parked);

@@ -1,4 +1,5 @@
-import { deferred } from "../base/deferred.ts";
+import { deferred, isPromise } from "../base/deferred.ts";
+import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import { attempt, mayComeAgain } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
@@ -61,18 +62,19 @@ export class WorkFloor implements Runner {
     if (this.#gate.enter(work)) this.#options.dispatcher.add(work);
   }
 
-  /** Runs a work to its end; called by the dispatcher. Never rejects. */
-  async run(work: Work): Promise<void> {
+  /** Runs a work to its end; called by the dispatcher. Never throws nor rejects. */
+  run(work: Work): void {
     const startedAt = this.#options.runtime.clock.monotonicMs();
     work.isProbe = this.#options.dispatcher.isOut;
     work.hasPlace = true;
     this.#running.add(work);
-    try {
-      await this.#runAndSettle(work, startedAt);
-    } catch (error) {
-      await this.#unsettled(work, error);
+    const outcome = this.#mustWait(work) ? this.#attemptInTurn(work) : attempt(this.#attempt, work);
+    if (!isPromise(outcome) && outcome?.kind === "handled") {
+      this.#handled(work, startedAt);
+      this.#finish(work);
+    } else {
+      void this.#settleAndFinish(work, outcome, startedAt);
     }
-    this.#finish(work);
   }
 
   /** A lane goes: what waits is given back, what runs may end until the deadline, then it is interrupted. */
@@ -103,14 +105,30 @@ export class WorkFloor implements Runner {
     for (const work of this.#running) work.interrupt?.(fail("PR_SHUTDOWN", { during: `a handler of ${this.#options.runtime.service}` }));
   }
 
-  async #runAndSettle(work: Work, startedAt: number): Promise<void> {
+  async #settleAndFinish(work: Work, running: MaybePromise<Outcome | undefined>, startedAt: number): Promise<void> {
+    try {
+      const outcome = await running;
+      if (outcome !== undefined) await this.#settle(work, outcome, startedAt);
+    } catch (error) {
+      await this.#unsettled(work, error);
+    }
+    this.#finish(work);
+  }
+
+  /** Whether anything must be known, or awaited, before the handler may start. */
+  #mustWait(work: Work): boolean {
+    return work.isSuspect || this.#options.parking.mustPark(work) || mayComeAgain(this.#attempt, work);
+  }
+
+  /** Waits for what a work must wait for, then runs it; undefined when it was parked or given up instead. */
+  async #attemptInTurn(work: Work): Promise<Outcome | undefined> {
     const { starts, parking } = this.#options;
-    if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison") return this.#buryPoison(work, starts);
-    if (await parking.park(work)) return;
+    if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison")
+      return void (await this.#buryPoison(work, starts));
+    if (parking.mustPark(work) && (await parking.park(work))) return undefined;
     if (mayComeAgain(this.#attempt, work)) await this.#waitForTwin(work);
     // While it waited its lane may have begun to leave: then it has not started, and does not.
-    const outcome: Outcome = work.lane.isLeaving ? { kind: "interrupted" } : await attempt(this.#attempt, work);
-    await this.#settle(work, outcome, this.#options.runtime.clock.monotonicMs() - startedAt);
+    return work.lane.isLeaving ? { kind: "interrupted" } : attempt(this.#attempt, work);
   }
 
   /** Of two copies of one message that meet here, the later waits: the inbox will tell it what became of the first. */
@@ -121,12 +139,18 @@ export class WorkFloor implements Runner {
     this.#twins.set(inboxId, work);
   }
 
-  async #settle(work: Work, outcome: Outcome, durationMs: number): Promise<void> {
+  #handled(work: Work, startedAt: number): void {
     const { dispatcher, runtime } = this.#options;
+    dispatcher.report(undefined, work.isProbe);
+    this.#count(work, "handled", runtime.clock.monotonicMs() - startedAt);
+  }
+
+  async #settle(work: Work, outcome: Outcome, startedAt: number): Promise<void> {
+    const { dispatcher, runtime } = this.#options;
+    const durationMs = runtime.clock.monotonicMs() - startedAt;
     switch (outcome.kind) {
       case "handled":
-        dispatcher.report(undefined, work.isProbe);
-        return this.#count(work, "handled", durationMs);
+        return this.#handled(work, startedAt);
       case "repeated":
         await this.#options.settlement.settle(work);
         return this.#count(work, "repeated", durationMs);

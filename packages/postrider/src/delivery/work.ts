@@ -8,7 +8,7 @@ import type { Startable } from "./dispatcher.ts";
 
 /** Who runs a piece of work. */
 export interface Runner {
-  run(work: Work): Promise<void>;
+  run(work: Work): void;
 }
 
 /**
@@ -70,7 +70,7 @@ export class Work implements Startable {
 
   start(): void {
     this.state = "running";
-    void this.#runner.run(this); // never rejects
+    this.#runner.run(this);
   }
 
   end(): void {
