@@ -65,7 +65,7 @@ const CASES: Readonly<Record<string, (seconds: number) => Promise<object>>> = {
   "window 1000, one row": (seconds) => flow({ window: 1000, seconds, settle: withRow }),
   "window 1000, one row awaited and inbox": (seconds) => flow({ window: 1000, seconds, settle: withInbox }),
   "window 1000, ack, not synced": (seconds) => flow({ window: 1000, seconds, settle: ack, options: { unsafeNoSync: true } }),
-  "drain a backlog": () => drain(100_000, settleIn),
+  "drain a backlog of 50 000 for each second": (seconds) => drain(seconds * 50_000, settleIn),
   "500 per second, one row": (seconds) => paced({ perSecond: 500, seconds, settle: withRow }),
 };
 
