@@ -231,7 +231,7 @@ export class WorkFloor implements Runner {
     if (work.isSuspect) this.#options.starts?.survived(work);
     if (work.unblocksKey) this.#options.parking.unblock(work);
     work.lane.open.delete(work);
-    if (this.#twins.get(work.ready.inboxId) === work) this.#twins.delete(work.ready.inboxId);
+    if (this.#twins.size > 0 && this.#twins.get(work.ready.inboxId) === work) this.#twins.delete(work.ready.inboxId);
     work.end();
     this.onEnded(work);
     const next = this.#gate.leave(work);
