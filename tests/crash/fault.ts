@@ -10,7 +10,7 @@ export type FaultKind =
   /** A row without its message's effect, or the other way round. */
   | "torn"
   | "early"
-  /** Done outside again after its result was recorded, or under another key, or with two results. */
+  /** Done outside again by a run that asked after the result was recorded, or under another key, or with another result. */
   | "repeated outside"
   /** One position of a log had two messages. */
   | "diverged"
@@ -30,3 +30,11 @@ export interface Fault {
   readonly kind: FaultKind;
   readonly what: string;
 }
+
+/** Faults as lines, each beginning with its kind; nothing for none. */
+export function faultLines(faults: readonly Fault[]): string {
+  const lines = faults.slice(0, MOST_LINES).map(({ kind, what }) => `${kind}: ${what}`);
+  return [...lines, ...(faults.length > MOST_LINES ? [`… ${faults.length - MOST_LINES} more`] : [])].join("\n");
+}
+
+const MOST_LINES = 30;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TookLine } from "./app/lines.ts";
+import type { OutsideLine, TookLine } from "./app/lines.ts";
 import type { FaultKind } from "./fault.ts";
 import { faultsOf } from "./history.ts";
 import type { Effect, History, Send, Shape } from "./history.ts";
@@ -17,12 +17,8 @@ const WELL: History = {
   sends: [send(0, "a"), send(1, "a", { hasRow: true }), send(2, "b"), send(3, "a", { notBefore: AT - 1 })],
   effects: [...effects(0, "a"), ...effects(1, "a"), ...effects(2, "b"), ...effects(3, "a")],
   rows: ["p/1"],
-  outside: [
-    { did: "key-1", id: "p/1", result: "x" },
-    { did: "key-1", id: "p/1", result: "y" },
-    { kept: "key-1", id: "p/1", result: "y" },
-    { kept: "", id: "p/1", result: "y" },
-  ],
+  // The first run dies before its result is recorded, the second before its commit; a third is stopped meanwhile.
+  outside: [asks("run 1"), did("run 1"), asks("run 2"), asks("run 3"), did("run 2"), has("run 2", "y"), did("run 3"), asks("run 4"), has("run 4", "y")],
   deadLetters: [],
   left: { backlog: 0, held: 0 },
   taken: [took(1), took(2), took(3), took(1, { worker: "second", epoch: 2, isRedelivered: true }), took(2, { worker: "second", epoch: 2 })],
@@ -72,9 +68,9 @@ const PLANTED: readonly (readonly [FaultKind, string, Partial<History>])[] = [
   ["torn", "an effect without its row", { rows: [] }],
   ["torn", "a row without its effect", { effects: WELL.effects.filter(({ id }) => id !== "p/1") }],
   ["early", "an effect before its time", { sends: WELL.sends.map((one) => ({ ...one, notBefore: AT + 50 })) }],
-  ["repeated outside", "an effect outside after its result was recorded", { outside: [...WELL.outside, { did: "key-1", id: "p/1", result: "z" }] }],
-  ["repeated outside", "an effect outside under two keys", { outside: [{ did: "key-0", id: "p/1", result: "w" }, ...WELL.outside] }],
-  ["repeated outside", "two recorded results", { outside: [...WELL.outside, { kept: "key-1", id: "p/1", result: "z" }] }],
+  ["repeated outside", "an effect outside after its result was recorded", { outside: [...WELL.outside, asks("run 5"), did("run 5")] }],
+  ["repeated outside", "an effect outside under two keys", { outside: [...WELL.outside, did("run 3", "key-2")] }],
+  ["repeated outside", "another result in a later run", { outside: [...WELL.outside, asks("run 5"), has("run 5", "z")] }],
   ["diverged", "two messages at one position, as two readers saw it", { taken: [...WELL.taken, took(3, { worker: "third", epoch: 3, messageId: "m-9" })] }],
   ["diverged", "another message in the log than was handed over", { stored: [{ destination: "job.commands", lane: 0, position: 2, messageId: "m-9" }] }],
   ["backwards", "a lane that went back", { taken: [...WELL.taken, took(3)] }],
@@ -109,6 +105,18 @@ function effects(n: number, key: string): readonly [Effect, Effect] {
     { handler: "doer/job.do", ...effect },
     { handler: "auditor/job.done", ...effect },
   ];
+}
+
+function asks(run: string): OutsideLine {
+  return { says: "asks", id: "p/1", run };
+}
+
+function did(run: string, key = "key-1"): OutsideLine {
+  return { says: "did", id: "p/1", run, key };
+}
+
+function has(run: string, result: string): OutsideLine {
+  return { says: "has", id: "p/1", run, result };
 }
 
 function took(position: number, change: Partial<TookLine> = {}): TookLine {

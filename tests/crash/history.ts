@@ -1,3 +1,4 @@
+import type { OutsideLine } from "./app/lines.ts";
 import type { Fault } from "./fault.ts";
 import { logFaults } from "./history-log.ts";
 import type { LogHistory } from "./history-log.ts";
@@ -43,11 +44,6 @@ export interface Effect {
   readonly key: string;
   readonly at: number;
 }
-
-/** *did*: the effect happened, under an idempotency key. *kept*: its result was recorded, and handed to the handler. */
-export type OutsideLine =
-  | { readonly did: string; readonly id: string; readonly result: string }
-  | { readonly kept: string; readonly id: string; readonly result: string };
 
 /** Who handles what. */
 export interface Shape {
@@ -149,21 +145,30 @@ function early(sends: readonly Send[], effects: readonly Effect[], shape: Shape)
     .map(({ handler, id, earlyMs }) => ({ kind: "early", what: `${handler} had ${id} ${earlyMs} ms before its time` }));
 }
 
+/**
+ * Once a run has a result, no run that asks after that does it again, or gets another result.
+ *
+ * Runs that overlap may: one was stopped in the middle and has lost its lane to the other. Then the key is what protects, so it must be the same.
+ */
 function repeatedOutside(lines: readonly OutsideLine[]): readonly Fault[] {
   const faults: Fault[] = [];
   const fault = (what: string): unknown => faults.push({ kind: "repeated outside", what });
   const keys = new Map<string, string>();
-  const kept = new Map<string, string>();
+  const recorded = new Map<string, string>();
+  /** By run: the result that was recorded when it asked. */
+  const found = new Map<string, string | undefined>();
   for (const line of lines) {
-    const { id, result } = line;
-    const known = kept.get(id);
-    if ("did" in line) {
+    const { id, run } = line;
+    const known = found.get(run);
+    if (line.says === "asks") {
+      found.set(run, recorded.get(id));
+    } else if (line.says === "did") {
       if (known !== undefined) fault(`${id} was done again after its result was recorded`);
-      if ((keys.get(id) ?? line.did) !== line.did) fault(`${id} was done under two keys`);
-      keys.set(id, line.did);
+      if ((keys.get(id) ?? line.key) !== line.key) fault(`${id} was done under two keys`);
+      keys.set(id, line.key);
     } else {
-      if (known !== undefined && known !== result) fault(`${id} has two recorded results`);
-      kept.set(id, result);
+      if (known !== undefined && known !== line.result) fault(`${id} had another result in a later run`);
+      recorded.set(id, line.result);
     }
   }
   return faults;

@@ -94,8 +94,14 @@ export const CRASH_CASES: readonly CrashCase[] = [
   ...casesOf("apart", "refusals", REFUSALS),
   // The first of its kind in a run where nothing else can be: what a removed guard is shown by.
   { layout: "one", script: "schedule", point: "before-enlist", nth: 1 },
-  { layout: "one", script: "charge", point: "before-begin", nth: 4 },
+  { layout: "one", script: "charge", point: "before-begin", nth: 2 },
+  { layout: "one", script: "charge", point: "after-commit", nth: 2 },
+  { layout: "one", script: "redrive", point: "before-deadLetters.add", nth: 1 },
   { layout: "one", script: "redrive", point: "before-held.put", nth: 1 },
+  { layout: "apart", script: "charge", point: "before-send", nth: 1 },
+  { layout: "apart", script: "charge", point: "before-commit", nth: 3 },
+  { layout: "apart", script: "charge", point: "before-ack", nth: 1 },
+  { layout: "apart", script: "step", point: "before-ack", nth: 1 },
 ];
 
 /** Runs a script until it crashes there, starts again without the crash, and checks what became of everything. */

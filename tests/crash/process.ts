@@ -84,6 +84,12 @@ export class WorkerProcess {
     return ending;
   }
 
+  /** Resolves once it has ended with code 0; anything else fails, with what it wrote to its standard error. */
+  async endWell(limitMs: number): Promise<void> {
+    const { code, signal } = await this.end(limitMs);
+    if (code !== 0) throw new Error(`${this.config.name} ended with ${code ?? signal}\n${this.stderr}`);
+  }
+
   #nextLine(limitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = systemClock.after(Math.max(0, limitMs) + 1, resolve, { keepAlive: true });

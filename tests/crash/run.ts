@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { outsideFile, storeFile } from "./app/infrastructure.ts";
 import type { Layout } from "./app/infrastructure.ts";
-import type { Line, Say } from "./app/lines.ts";
+import type { Line, OutsideLine, Say } from "./app/lines.ts";
 import { sayLogs, settle } from "./app/settle.ts";
 import { crashSystem } from "./app/system.ts";
 import type { Fault } from "./fault.ts";
 import { faultsOf } from "./history.ts";
-import type { Effect, History, OutsideLine, Send, Shape } from "./history.ts";
+import type { Effect, History, Send, Shape } from "./history.ts";
 import { WorkerProcess } from "./process.ts";
 import type { WorkerConfig } from "./worker.ts";
 
@@ -53,15 +53,15 @@ export class CrashRun implements Disposable {
   /** Runs a process to its end, which must be a good one. */
   async runWell(config: Omit<WorkerConfig, "folder" | "layout" | "leaseMs">, limitMs = 60_000): Promise<WorkerProcess> {
     const worker = this.start(config);
-    const { code, signal } = await worker.end(limitMs);
-    if (code !== 0) throw new Error(`${config.name} ended with ${code ?? signal}\n${worker.stderr}`);
+    await worker.endWell(limitMs);
     return worker;
   }
 
   /** Starts the system again in this process, long after everything that the dead ones held is over, and lets it come to rest. */
   async recover(): Promise<void> {
     const say: Say = (line) => void this.#recovered.push(line);
-    const config = { name: "recovery", folder: this.folder, layout: this.#layout, leaseMs: this.#leaseMs, aheadMs: AHEAD_MS, saysLogs: true };
+    const place = { folder: this.folder, layout: this.#layout, leaseMs: this.#leaseMs };
+    const config = { name: "recovery", ...place, aheadMs: AHEAD_MS, saysLogs: true, isQuiet: true };
     const system = crashSystem(config, say, {});
     await system.start();
     await settle({ ...system, say, redrives: true, limitMs: SETTLE_LIMIT_MS });

@@ -40,7 +40,7 @@ export class JobSender {
       await this.#send(way, body, options);
       this.#say({ says: "sent", id });
     } catch (error) {
-      if (isRefusal(error)) this.#say({ says: "refused", id, reason: String(error) });
+      if (way !== "ask" && isRefusal(error)) this.#say({ says: "refused", id, reason: String(error) });
     }
   }
 
@@ -79,7 +79,7 @@ function isInOrder(way: Way, fate: Job["fate"], { priority, headers }: SendOptio
   return (way === "do" || way === "twice") && fate !== "sick" && fate !== "hopeless" && fate !== "abort";
 }
 
-/** These come before anything is written. */
+/** These come before anything is written; but for a request, which may be waiting for its reply by then. */
 function isRefusal(error: unknown): boolean {
   return (["PR_SHUTDOWN", "PR_NOT_STARTED", "PR_SEND_INVALID", "PR_BODY_INVALID"] as const).some((code) => isPostriderError(error, code));
 }

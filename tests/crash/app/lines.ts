@@ -11,7 +11,8 @@ export type Line =
   | { readonly says: "begun"; readonly handler: string; readonly id: string; readonly at: number }
   | ({ readonly says: "took" } & TookLine)
   | ({ readonly says: "stored" } & StoredLine)
-  | { readonly says: "deadLetter"; readonly service: string; readonly list: string; readonly code: string; readonly id: string }
+  /** A dead letter that is left at the end, or was handed back. */
+  | { readonly says: "deadLetter" | "redriven"; readonly service: string; readonly list: string; readonly code: string; readonly id: string }
   /** What is left when it ends: everything zero means that nothing is under way. */
   | { readonly says: "left"; readonly left: Readonly<Record<string, number>> }
   | { readonly says: "points"; readonly counts: Readonly<Record<string, number>> }
@@ -54,6 +55,15 @@ export interface StoredLine {
   readonly position: number;
   readonly messageId: string;
 }
+
+/** A line of the ledger of what is done outside, by the run of the handler that wrote it. */
+export type OutsideLine =
+  /** Before `once` is called. */
+  | { readonly says: "asks"; readonly id: string; readonly run: string }
+  /** Inside it: the effect happens, under an idempotency key. */
+  | { readonly says: "did"; readonly id: string; readonly run: string; readonly key: string }
+  /** Behind it: the run has the result. */
+  | { readonly says: "has"; readonly id: string; readonly run: string; readonly result: string };
 
 /** Takes what a system says. */
 export type Say = (line: Line) => void;

@@ -3,7 +3,7 @@ import type { Fate } from "./contracts.ts";
 import type { JobSender, Way } from "./jobs.ts";
 
 /** What a scripted worker sends. */
-export type ScriptName = "everything" | "schedule" | "charge" | "redrive" | "refusals";
+export type ScriptName = "everything" | "schedule" | "charge" | "redrive" | "step" | "well" | "sick" | "refusals" | "poison" | "load";
 
 /** Sends a script's jobs, each group at once. */
 export async function play(script: ScriptName, sender: JobSender): Promise<void> {
@@ -58,6 +58,9 @@ const SCRIPTS: Readonly<Record<ScriptName, readonly (readonly Step[])[]>> = {
   schedule: [[later(5), later(10), later(15)]],
   charge: [[step("do", "a", "charged"), step("do", "b", "charged")]],
   redrive: [[step("do", "a", "hopeless")]],
+  step: [[step("step", "a", "sick"), step("step", "a", "well")]],
+  well: [[step("do", "a", "well")]],
+  sick: [[step("do", "a", "sick")]],
   // Only where messages leave by way of a relay: a broker that refuses some of them, once or for good.
   refusals: [
     [
@@ -68,4 +71,8 @@ const SCRIPTS: Readonly<Record<ScriptName, readonly (readonly Step[])[]>> = {
       step("do", "c", "well"),
     ],
   ],
+  // One of a thousand ends its process.
+  poison: [Array.from({ length: 1000 }, (_, n) => step("do", `k${n % 50}`, n === 500 ? "abort" : "well"))],
+  // Enough for a while, with handlers that are always under way.
+  load: [Array.from({ length: 800 }, (_, n) => step("do", `k${n % 40}`, n % 3 === 0 ? "slow" : n % 11 === 0 ? "charged" : "well"))],
 };

@@ -3,7 +3,7 @@ import { service, systemClock } from "postrider";
 import type { HandlerContext, Service, ServiceOptions } from "postrider";
 import { AskJob, DoJob, jobId, JobDone, LaterJob, StepJob } from "./contracts.ts";
 import type { Answer, Job } from "./contracts.ts";
-import type { Say } from "./lines.ts";
+import type { OutsideLine, Say } from "./lines.ts";
 
 /** The tables of the system's own, beside Postrider's. The effect ledger has no unique constraint: what happens twice is there twice. */
 export const TABLES: readonly string[] = [
@@ -91,16 +91,16 @@ async function handle(options: ServicesOptions, name: string, job: Job, context:
   if (job.fate === "hopeless" && name === "doer") await requireMended(id, context);
 }
 
-/** Each run of the effect outside has a result of its own, so that two runs cannot be taken for one. */
+/** Keeps the ledger of what is done outside. Each doing has a result of its own, so that two cannot be taken for one. */
 async function charge(outside: string, id: string, context: HandlerContext<never>): Promise<void> {
-  let used = "";
+  const run = `${process.pid} ${process.hrtime.bigint()}`;
+  const note = (line: OutsideLine): void => appendFileSync(outside, `${JSON.stringify(line)}\n`);
+  note({ says: "asks", id, run });
   const result = await context.once("charge", (key) => {
-    used = key;
-    const receipt = `${id} ${process.pid} ${process.hrtime.bigint()}`;
-    appendFileSync(outside, `${JSON.stringify({ did: key, id, result: receipt })}\n`);
-    return Promise.resolve(receipt);
+    note({ says: "did", id, run, key });
+    return Promise.resolve(`done by ${run}`);
   });
-  appendFileSync(outside, `${JSON.stringify({ kept: used, id, result })}\n`);
+  note({ says: "has", id, run, result });
 }
 
 async function requireMended(id: string, { tx }: HandlerContext<never>): Promise<void> {

@@ -61,7 +61,8 @@ async function leftOf({ bus, stores }: SettleOptions): Promise<Record<string, nu
 }
 
 async function redriveAll({ bus, say }: SettleOptions): Promise<void> {
-  for (const { id, body } of await bus.operations.deadLetters({}, PAGE)) {
+  for (const { id, service, list, code, body } of await bus.operations.deadLetters({}, PAGE)) {
+    say({ says: "redriven", service, list, code, id: jobOf(body) });
     await bus.as("doer").transaction(({ tx }) => tx.run("insert into mended (id) values (?)", jobOf(body)));
     // Another operator may have been faster.
     await bus.operations.redrive(id).catch((error: unknown) => say({ says: "wrong", what: `a redrive failed: ${String(error)}` }));

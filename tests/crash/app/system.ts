@@ -1,5 +1,5 @@
 import { createBus, systemClock } from "postrider";
-import type { Bus, Clock, Infrastructure } from "postrider";
+import type { Bus, Clock, Infrastructure, Logger } from "postrider";
 import type { Store } from "../../../packages/postrider/src/ports/store.ts";
 import { crashPoints } from "./crash-points.ts";
 import type { CrashPoints } from "./crash-points.ts";
@@ -22,6 +22,8 @@ export interface SystemConfig {
   /** Says each message that is handed over. */
   readonly saysLogs?: boolean;
   readonly saysBegun?: boolean;
+  /** Logs nothing. */
+  readonly isQuiet?: boolean;
   /** The services that run. Default all. */
   readonly run?: readonly string[];
 }
@@ -38,6 +40,7 @@ export interface CrashSystem {
 }
 
 const SEND_DEADLINE_MS = 10_000;
+const QUIET: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Makes a crash system; nothing runs before its start. `environment` says where it crashes. */
 export function crashSystem(config: SystemConfig, say: Say, environment: NodeJS.ProcessEnv): CrashSystem {
@@ -51,6 +54,7 @@ export function crashSystem(config: SystemConfig, say: Say, environment: NodeJS.
     ...infrastructure,
     clock,
     sendDeadlineMs: SEND_DEADLINE_MS,
+    ...optional("logger", config.isQuiet === true ? QUIET : undefined),
     ...optional("run", config.run),
   });
   const start = async (): Promise<void> => {
