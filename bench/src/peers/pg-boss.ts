@@ -6,7 +6,7 @@ import { freshDatabase } from "../servers/postgres.ts";
 
 const QUEUE = "orders";
 const CONNECTIONS = 10;
-const LOCAL_WORKERS = 4; // of PEER_CONCURRENCY jobs each: the best of those tried
+const LOCAL_WORKERS = 4; // of PEER_CONCURRENCY jobs each: as in the measurements that this project started from
 const POLL_SECONDS = 0.5; // the least that it takes
 
 /** pg-boss with its quickest wake-up: NOTIFY, batches, the shortest polling. It checks no schema. */

@@ -9,30 +9,35 @@ export interface Ids {
 
 const POOL_BYTES = 8192;
 const RANDOM_BYTES_PER_ID = 10;
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Ids from the clock and the machine's secure chance; ids of one millisecond are ordered by a counter. */
 export function uuidv7Ids(clock: Clock): Ids {
   const pool = Buffer.allocUnsafe(POOL_BYTES);
+  // Written out once per pool and once per millisecond: an id is then put together from texts that are there.
+  let poolText = "";
+  let timeText = "";
   let used = POOL_BYTES;
   let lastMs = 0;
   let counter = 0;
   return {
     next() {
       if (used + RANDOM_BYTES_PER_ID > POOL_BYTES) {
-        randomFillSync(pool);
+        poolText = randomFillSync(pool).toString("hex");
         used = 0;
       }
       const nowMs = clock.now();
       if (nowMs > lastMs) {
         lastMs = nowMs;
+        timeText = timeOf(lastMs);
         counter = pool[used]! & 0x7f; // starts low, so that it seldom overflows within a millisecond
       } else if (++counter > 0xfff) {
-        lastMs++; // borrowed from the future: keeps the order
+        timeText = timeOf(++lastMs); // borrowed from the future: keeps the order
         counter = 0;
       }
-      const bytes = pool.subarray(used, (used += RANDOM_BYTES_PER_ID));
-      return uuidText(lastMs, 0x7000 | counter, 0x8000 | ((bytes[1]! & 0x3f) << 8) | bytes[2]!, hex(bytes, 3, 9));
+      const at = used;
+      used += RANDOM_BYTES_PER_ID;
+      const variant = 0x8000 | ((pool[at + 1]! & 0x3f) << 8) | pool[at + 2]!;
+      return `${timeText}-${(0x7000 | counter).toString(16)}-${variant.toString(16)}-${poolText.slice(2 * at + 6, 2 * at + 18)}`;
     },
   };
 }
@@ -64,12 +69,10 @@ export function laneOf(key: string, lanes: number): number {
 }
 
 function uuidText(ms: number, versionAndCounter: number, variant: number, tail: string): string {
-  const time = ms.toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-${versionAndCounter.toString(16)}-${variant.toString(16)}-${tail}`;
+  return `${timeOf(ms)}-${versionAndCounter.toString(16)}-${variant.toString(16)}-${tail}`;
 }
 
-function hex(bytes: Uint8Array, from: number, to: number): string {
-  let text = "";
-  for (let at = from; at < to; at++) text += HEX[bytes[at]!]!;
-  return text;
+function timeOf(ms: number): string {
+  const time = ms.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}`;
 }

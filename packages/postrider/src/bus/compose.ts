@@ -37,19 +37,12 @@ export function composer(options: ComposerOptions): Compose {
       routed.add(contract);
     }
     const { options: sending, identify, cause, replyTo, leavesAtMs } = request;
-    const facts = {
-      service,
-      nowMs: clock.now(),
-      identify,
-      maxBodyBytes,
-      mayRepeat: mayRepeat && cause !== undefined,
-      trace: telemetry.inject(),
-      cause,
-    };
+    const nowMs = clock.now();
+    const mayComeAgain = mayRepeat && cause !== undefined;
     const drafted = draft(
       contract,
       body,
-      { ...facts, ...(replyTo === undefined ? {} : { replyTo }), ...(leavesAtMs === undefined ? {} : { leavesAtMs }) },
+      { service, nowMs, identify, maxBodyBytes, mayRepeat: mayComeAgain, trace: telemetry.inject(), cause, replyTo, leavesAtMs },
       sending,
     );
     const form = plain[destinationOf(contract)];

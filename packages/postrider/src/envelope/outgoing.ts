@@ -23,9 +23,9 @@ export interface OutgoingFacts {
   /** The message that is being handled. */
   readonly cause?: Envelope | undefined;
   /** When it will leave, for what is scheduled: it expires counted from then. Default `nowMs`. */
-  readonly leavesAtMs?: number;
+  readonly leavesAtMs?: number | undefined;
   /** Where a reply goes. */
-  readonly replyTo?: string;
+  readonly replyTo?: string | undefined;
   /** The trace of what is being done now. */
   readonly trace?: Pick<Envelope, "traceparent" | "tracestate" | "baggage"> | undefined;
   /** Whether the same ids may be sent again for other reasons than those seen here: a handler without a store that runs again. */
