@@ -34,6 +34,8 @@ export interface Shop {
 
 const NOWHERE = "http://127.0.0.1:9"; // the discard port: a process without payment knows its handlers, and never runs them
 const HTTP_GRACE_MS = 1_500;
+// Half the default: an order waits no longer for the lanes of a process that was killed. A process that stalls for longer loses its lanes, and nothing else.
+const LEASE_MS = 2_000;
 const DRAIN_MS = 6_000; // with the grace above it leaves a second and more of the ten that a stop may take
 
 /** Starts what `settings` name: tables first, then the bus, then the doors. */
@@ -134,7 +136,7 @@ async function startBus(
   all: readonly Part[],
   running: readonly Part[],
 ): Promise<Bus> {
-  const { store, ...transports } = sqlite(join(settings.dataFolder, "shop.db"), { clock, logger });
+  const { store, ...transports } = sqlite(join(settings.dataFolder, "shop.db"), { leaseMs: LEASE_MS, clock, logger });
   if (store === "none") throw new Error("the shop needs stores");
   const stores = new Map(all.map(({ service: { name } }) => [name, store(name)]));
   const bus = createBus({

@@ -10,7 +10,7 @@ import { IdempotencyKey, IdParams, OrderInput, OrdersQuery, read } from "./input
 import { known, Problem } from "./problem.ts";
 
 const NEWEST_OF_ALL = 50;
-const CANCEL_TIMEOUT_MS = 4_500; // a little more than a lease: after a crash the answer comes from whoever takes the lane over
+const CANCEL_TIMEOUT_MS = 4_500; // more than a lease and a start: after a crash the answer comes from whoever takes the lane over
 
 /** What the order routes need. */
 export interface OrderRoutesNeeds {
