@@ -92,7 +92,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_ID_CONFLICT: row("The id {id} was used before with another body. Use a new id for another message; this one is quarantined."),
   PR_LEASE_LOST: row("Another process has taken over {lease}; what this one did since is rolled back.", true),
   PR_LANE_PAUSED: row(
-    "{destination} lane {lane} is paused: {parked} messages are parked behind the key {key}. Redrive, skip or purge its dead letter.",
+    "{destination} lane {lane} is paused: {parked} messages are parked behind the key {key}. Redrive or purge its dead letter.",
     true,
   ),
   PR_NOT_STARTED: row("{call} needs a started bus. Await bus.start() first."),
