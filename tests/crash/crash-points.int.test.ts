@@ -12,16 +12,19 @@ const SCRIPTS: readonly (readonly [Layout, ScriptName])[] = [
 ];
 
 describe.concurrent("without a crash", () => {
-  test.each(SCRIPTS)("on files %s, the script %s keeps every promise, and comes by no place that it was never crashed at", async (layout, script) => {
-    using run = new CrashRun(layout);
-    const { lines } = await run.runWell({ name: "only", role: "play", script, saysLogs: true });
-    const faults = run.faults();
-    expect(faults, faultLines(faults)).toEqual([]);
-    const tried = new Set(CRASH_CASES.map(({ point }) => point));
-    const reached = lines.flatMap((line) => (line.says === "points" ? Object.keys(line.counts) : []));
-    expect(reached.length).toBeGreaterThan(0);
-    expect(reached.filter((point) => !tried.has(point))).toEqual([]);
-  });
+  test.each(SCRIPTS)(
+    "on files %s, the script %s keeps every promise, and comes by no place that it was never crashed at",
+    async (layout, script) => {
+      using run = new CrashRun(layout);
+      const { lines } = await run.runWell({ name: "only", role: "play", script, saysLogs: true });
+      const faults = run.faults();
+      expect(faults, faultLines(faults)).toEqual([]);
+      const tried = new Set(CRASH_CASES.map(({ point }) => point));
+      const reached = lines.flatMap((line) => (line.says === "points" ? Object.keys(line.counts) : []));
+      expect(reached.length).toBeGreaterThan(0);
+      expect(reached.filter((point) => !tried.has(point))).toEqual([]);
+    },
+  );
 });
 
 describe.concurrent("a crash, and a start after it", () => {

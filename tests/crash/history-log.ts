@@ -57,6 +57,9 @@ function unseen({ taken, stored }: LogHistory, readers: Readonly<Record<string, 
   return stored.flatMap(({ destination, lane, position, messageId }) =>
     (readers[destination] ?? [])
       .filter((service) => !seen.has(`${service} ${destination} ${lane} ${position}`))
-      .map((service): Fault => ({ kind: "unseen", what: `${service} was never handed ${messageId} (${destination} lane ${lane} position ${position})` })),
+      .map((service): Fault => ({
+        kind: "unseen",
+        what: `${service} was never handed ${messageId} (${destination} lane ${lane} position ${position})`,
+      })),
   );
 }

@@ -18,7 +18,17 @@ const WELL: History = {
   effects: [...effects(0, "a"), ...effects(1, "a"), ...effects(2, "b"), ...effects(3, "a")],
   rows: ["p/1"],
   // The first run dies before its result is recorded, the second before its commit; a third is stopped meanwhile.
-  outside: [asks("run 1"), did("run 1"), asks("run 2"), asks("run 3"), did("run 2"), has("run 2", "y"), did("run 3"), asks("run 4"), has("run 4", "y")],
+  outside: [
+    asks("run 1"),
+    did("run 1"),
+    asks("run 2"),
+    asks("run 3"),
+    did("run 2"),
+    has("run 2", "y"),
+    did("run 3"),
+    asks("run 4"),
+    has("run 4", "y"),
+  ],
   deadLetters: [],
   left: { backlog: 0, held: 0 },
   taken: [took(1), took(2), took(3), took(1, { worker: "second", epoch: 2, isRedelivered: true }), took(2, { worker: "second", epoch: 2 })],
@@ -47,7 +57,11 @@ test("jobs whose order is not promised may come in any", () => {
 /** Each analysis, and a fault that it must find. */
 const PLANTED: readonly (readonly [FaultKind, string, Partial<History>])[] = [
   ["lost", "an acknowledged job without an effect", { effects: WELL.effects.filter(({ id }) => id !== "p/2") }],
-  ["lost", "an effect whose event nobody heard", { effects: WELL.effects.filter(({ id, handler }) => id !== "p/2" || handler === "doer/job.do") }],
+  [
+    "lost",
+    "an effect whose event nobody heard",
+    { effects: WELL.effects.filter(({ id, handler }) => id !== "p/2" || handler === "doer/job.do") },
+  ],
   ["phantom", "an effect of nothing", { effects: [...WELL.effects, ...effects(7, "q")] }],
   [
     "phantom",
@@ -63,7 +77,13 @@ const PLANTED: readonly (readonly [FaultKind, string, Partial<History>])[] = [
   [
     "reordered",
     "an event of a key behind a later one",
-    { effects: [...WELL.effects.filter(({ handler }) => handler === "doer/job.do"), ...[1, 0, 3].flatMap((n) => effects(n, "a").slice(1)), ...effects(2, "b").slice(1)] },
+    {
+      effects: [
+        ...WELL.effects.filter(({ handler }) => handler === "doer/job.do"),
+        ...[1, 0, 3].flatMap((n) => effects(n, "a").slice(1)),
+        ...effects(2, "b").slice(1),
+      ],
+    },
   ],
   ["torn", "an effect without its row", { rows: [] }],
   ["torn", "a row without its effect", { effects: WELL.effects.filter(({ id }) => id !== "p/1") }],
@@ -71,11 +91,23 @@ const PLANTED: readonly (readonly [FaultKind, string, Partial<History>])[] = [
   ["repeated outside", "an effect outside after its result was recorded", { outside: [...WELL.outside, asks("run 5"), did("run 5")] }],
   ["repeated outside", "an effect outside under two keys", { outside: [...WELL.outside, did("run 3", "key-2")] }],
   ["repeated outside", "another result in a later run", { outside: [...WELL.outside, asks("run 5"), has("run 5", "z")] }],
-  ["diverged", "two messages at one position, as two readers saw it", { taken: [...WELL.taken, took(3, { worker: "third", epoch: 3, messageId: "m-9" })] }],
-  ["diverged", "another message in the log than was handed over", { stored: [{ destination: "job.commands", lane: 0, position: 2, messageId: "m-9" }] }],
+  [
+    "diverged",
+    "two messages at one position, as two readers saw it",
+    { taken: [...WELL.taken, took(3, { worker: "third", epoch: 3, messageId: "m-9" })] },
+  ],
+  [
+    "diverged",
+    "another message in the log than was handed over",
+    { stored: [{ destination: "job.commands", lane: 0, position: 2, messageId: "m-9" }] },
+  ],
   ["backwards", "a lane that went back", { taken: [...WELL.taken, took(3)] }],
   ["two owners", "one epoch in two processes", { taken: [...WELL.taken, took(4, { worker: "second" })] }],
-  ["unseen", "a message of the log that its reader never got", { stored: [...WELL.stored, { destination: "job.commands", lane: 3, position: 9, messageId: "m-9" }] }],
+  [
+    "unseen",
+    "a message of the log that its reader never got",
+    { stored: [...WELL.stored, { destination: "job.commands", lane: 3, position: 9, messageId: "m-9" }] },
+  ],
   ["unsettled", "something under way at the end", { left: { backlog: 0, held: 2 } }],
 ];
 
@@ -94,7 +126,16 @@ function kinds(change: Partial<History>): readonly FaultKind[] {
 }
 
 function send(n: number, key: string, change: Partial<Send> = {}): Send {
-  const plain = { contract: "job.do", id: `p/${n}`, key, producer: "p", sequence: n, outcome: "acknowledged", isInOrder: true, hasRow: false } as const;
+  const plain = {
+    contract: "job.do",
+    id: `p/${n}`,
+    key,
+    producer: "p",
+    sequence: n,
+    outcome: "acknowledged",
+    isInOrder: true,
+    hasRow: false,
+  } as const;
   return { ...plain, ...change };
 }
 

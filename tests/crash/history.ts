@@ -95,7 +95,8 @@ function phantoms(sends: readonly Send[], effects: readonly Effect[], shape: Sha
   return effects.flatMap(({ handler, id }): readonly Fault[] => {
     const send = sent.get(`${handler} ${id}`);
     if (send === undefined) return [{ kind: "phantom", what: `${handler} has an effect of ${id}, which nobody sent` }];
-    if (send.outcome === "refused") return [{ kind: "phantom", what: `${handler} has an effect of ${id}, whose sender was told that nothing was sent` }];
+    if (send.outcome === "refused")
+      return [{ kind: "phantom", what: `${handler} has an effect of ${id}, whose sender was told that nothing was sent` }];
     return [];
   });
 }
@@ -109,7 +110,9 @@ function duplicated(effects: readonly Effect[]): readonly Fault[] {
 /** Compares the first effects of a key with the order in which one producer sent them. */
 function reordered(sends: readonly Send[], effects: readonly Effect[], shape: Shape): readonly Fault[] {
   const inOrder = new Map(
-    sends.filter(({ isInOrder }) => isInOrder).flatMap((send) => handlersOf(send.contract, shape).map((handler) => [`${handler} ${send.id}`, send])),
+    sends
+      .filter(({ isInOrder }) => isInOrder)
+      .flatMap((send) => handlersOf(send.contract, shape).map((handler) => [`${handler} ${send.id}`, send])),
   );
   const faults: Fault[] = [];
   const last = new Map<string, Send>();
@@ -120,7 +123,11 @@ function reordered(sends: readonly Send[], effects: readonly Effect[], shape: Sh
     const line = `${handler} ${send.producer} ${send.key}`;
     const before = last.get(line);
     if (before === undefined || before.sequence < send.sequence) last.set(line, send);
-    else faults.push({ kind: "reordered", what: `${handler} has ${id} behind ${before.id}, which was sent after it under the key ${send.key}` });
+    else
+      faults.push({
+        kind: "reordered",
+        what: `${handler} has ${id} behind ${before.id}, which was sent after it under the key ${send.key}`,
+      });
   }
   return faults;
 }
@@ -134,11 +141,16 @@ function torn({ sends, effects, rows, deadLetters }: History, shape: Shape): rea
     .filter(({ hasRow }) => hasRow)
     .flatMap(({ contract, id }) => handlersOf(contract, shape).map((handler) => ({ handler, id })))
     .filter(({ handler, id }) => written.has(id) !== (done.has(`${handler} ${id}`) || givenUp.has(id)))
-    .map(({ handler, id }) => ({ kind: "torn", what: `${id} has ${written.has(id) ? "a row and no" : "no row and an"} effect of ${handler}` }));
+    .map(({ handler, id }) => ({
+      kind: "torn",
+      what: `${id} has ${written.has(id) ? "a row and no" : "no row and an"} effect of ${handler}`,
+    }));
 }
 
 function early(sends: readonly Send[], effects: readonly Effect[], shape: Shape): readonly Fault[] {
-  const due = new Map(sends.flatMap(({ contract, id, notBefore }) => handlersOf(contract, shape).map((handler) => [`${handler} ${id}`, notBefore])));
+  const due = new Map(
+    sends.flatMap(({ contract, id, notBefore }) => handlersOf(contract, shape).map((handler) => [`${handler} ${id}`, notBefore])),
+  );
   return effects
     .map(({ handler, id, at }) => ({ handler, id, earlyMs: (due.get(`${handler} ${id}`) ?? 0) - at }))
     .filter(({ earlyMs }) => earlyMs > 0)

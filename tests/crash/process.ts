@@ -66,7 +66,7 @@ export class WorkerProcess {
   /** Resolves once it has said such a line, or with undefined once it is over without. */
   async heard(isIt: (line: Line) => boolean, limitMs = 30_000): Promise<Line | undefined> {
     const endsAt = systemClock.monotonicMs() + limitMs;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       for (; at < this.lines.length; at++) if (isIt(this.lines[at]!)) return this.lines[at];
       if (this.isOver) return undefined;
       if (systemClock.monotonicMs() > endsAt) throw new Error(`${this.config.name} did not say it within ${limitMs} ms\n${this.stderr}`);
@@ -80,7 +80,8 @@ export class WorkerProcess {
     const startedMs = systemClock.monotonicMs();
     const ending = await this.ended;
     timer.cancel();
-    if (systemClock.monotonicMs() - startedMs >= limitMs) throw new Error(`${this.config.name} did not end within ${limitMs} ms\n${this.stderr}`);
+    if (systemClock.monotonicMs() - startedMs >= limitMs)
+      throw new Error(`${this.config.name} did not end within ${limitMs} ms\n${this.stderr}`);
     return ending;
   }
 

@@ -14,7 +14,7 @@ import { WorkerProcess } from "./process.ts";
 import type { WorkerConfig } from "./worker.ts";
 
 /** Who handles what in the crash system. */
-export const SHAPE: Shape = {
+const SHAPE: Shape = {
   handlers: {
     "job.do": ["doer/job.do"],
     "job.step": ["doer/job.step"],

@@ -4,7 +4,7 @@ import type { WorkerProcess } from "./process.ts";
 import { faultLines } from "./fault.ts";
 import { CrashRun } from "./run.ts";
 
-const ROUNDS = 8;
+const ROUNDS = 6;
 const DRAIN_LIMIT_MS = 10_000; // the bus drains for 8 s at most
 /** A handler that was about to start when the signal came is no new one. */
 const STARTING_MS = 50;

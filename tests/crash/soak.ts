@@ -24,7 +24,14 @@ async function kills(): Promise<readonly Fault[]> {
   const found: Fault[] = [];
   for (let done = 0, at = seed; done < seconds; done += LONGEST_RUN_S, at++) {
     const killingMs = Math.min(LONGEST_RUN_S, seconds - done) * 1000;
-    const { faults, counts } = await randomRun({ seed: at, killingMs, producers: 2, consumers: 3, leaseMs: 1000, stops: Math.ceil(killingMs / 6000) });
+    const { faults, counts } = await randomRun({
+      seed: at,
+      killingMs,
+      producers: 2,
+      consumers: 3,
+      leaseMs: 1000,
+      stops: Math.ceil(killingMs / 6000),
+    });
     console.log(JSON.stringify({ seed: at, ...counts, faults: faults.length }));
     found.push(...report(faults));
   }
@@ -40,7 +47,11 @@ async function points(): Promise<readonly Fault[]> {
   let missed = 0;
   while (systemClock.monotonicMs() < endsAt) {
     const one = CRASH_CASES[Math.floor(random.next() * CRASH_CASES.length)]!;
-    const crash = { ...one, layout: random.next() < 0.5 ? one.layout : "apart", nth: 1 + Math.floor(random.next() ** 3 * MAX_NTH) } as const;
+    const crash = {
+      ...one,
+      layout: random.next() < 0.5 ? one.layout : "apart",
+      nth: 1 + Math.floor(random.next() ** 3 * MAX_NTH),
+    } as const;
     const { hasCrashed, faults } = await crashAt(crash);
     if (hasCrashed) crashed++;
     else missed++;

@@ -20,10 +20,7 @@ interface Target {
  * The signals cannot be caught, and take the process before the next statement: as a power cut would, but for what the operating system has taken already.
  */
 export function crashPoints(environment: NodeJS.ProcessEnv): CrashPoints {
-  const targets = [
-    ...targetOf(environment["POSTRIDER_CRASH_AT"], "SIGKILL"),
-    ...targetOf(environment["POSTRIDER_STOP_AT"], "SIGSTOP"),
-  ];
+  const targets = [...targetOf(environment["POSTRIDER_CRASH_AT"], "SIGKILL"), ...targetOf(environment["POSTRIDER_STOP_AT"], "SIGSTOP")];
   const counts = new Map<string, number>();
   return {
     counts,

@@ -98,7 +98,10 @@ function transportWith(transport: Transport, options: InstrumentOptions): Transp
   const refused = new Set<string>();
   const send: Transport["send"] = (batch, sending) => {
     points.hit("before-send");
-    return onceThere(sendSome(transport, batch, sending, (message) => refusalOf(message, refused)), () => points.hit("after-send"));
+    return onceThere(
+      sendSome(transport, batch, sending, (message) => refusalOf(message, refused)),
+      () => points.hit("after-send"),
+    );
   };
   return intercept(transport, {
     methods: {

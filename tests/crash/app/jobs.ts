@@ -35,7 +35,10 @@ export class JobSender {
   async send(way: Way, job: Pick<Job, "key" | "fate" | "notBefore">, options: SendOptions = {}): Promise<void> {
     const body: Job = { producer: this.#producer, n: this.#n++, ...job };
     const id = jobId(body);
-    this.#say({ says: "sending", send: { id, ...body, contract: CONTRACT_OF[way].name, isInOrder: isInOrder(way, job.fate, options), hasRow: way === "transact" } });
+    this.#say({
+      says: "sending",
+      send: { id, ...body, contract: CONTRACT_OF[way].name, isInOrder: isInOrder(way, job.fate, options), hasRow: way === "transact" },
+    });
     try {
       await this.#send(way, body, options);
       this.#say({ says: "sent", id });

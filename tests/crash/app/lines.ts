@@ -12,7 +12,13 @@ export type Line =
   | ({ readonly says: "took" } & TookLine)
   | ({ readonly says: "stored" } & StoredLine)
   /** A dead letter that is left at the end, or was handed back. */
-  | { readonly says: "deadLetter" | "redriven"; readonly service: string; readonly list: string; readonly code: string; readonly id: string }
+  | {
+      readonly says: "deadLetter" | "redriven";
+      readonly service: string;
+      readonly list: string;
+      readonly code: string;
+      readonly id: string;
+    }
   /** What is left when it ends: everything zero means that nothing is under way. */
   | { readonly says: "left"; readonly left: Readonly<Record<string, number>> }
   | { readonly says: "points"; readonly counts: Readonly<Record<string, number>> }

@@ -38,43 +38,46 @@ export function crashServices(options: ServicesOptions): readonly Service[] {
     outageAfter: 0, // hopeless jobs in a row are no outage here
     ...(options.maxStarts === undefined ? {} : { maxStarts: options.maxStarts }),
   };
-  const front = service("front", () => undefined);
-  const doer = service(
-    "doer",
-    (on) => {
-      on(DoJob, async (job, context) => {
-        await handle(options, "doer", job, context);
-        context.publish(JobDone, job);
-        failAtFirst(job, context);
-      });
-      for (const contract of [StepJob, LaterJob]) {
-        on(contract, async (job, context) => {
-          await handle(options, "doer", job, context);
-          failAtFirst(job, context);
-        });
-      }
-      on(AskJob, async (job, context) => {
-        await handle(options, "doer", job, context);
-        context.reply({ id: jobId(job) } satisfies Answer);
-      });
-    },
-    running,
-  );
-  const auditor = service(
-    "auditor",
-    (on) =>
-      on(JobDone, async (job, context) => {
-        await handle(options, "auditor", job, context);
-        // Its own failures, told from the job's: every seventh waits, and whatever is behind it with it.
-        if (job.n % 7 === 3) failAtFirst({ ...job, fate: "sick" }, context);
-      }),
-    running,
-  );
-  return [front, doer, auditor];
+  return [service("front", () => undefined), doer(options, running), auditor(options, running)];
 }
 
+function doer(options: ServicesOptions, running: ServiceOptions): Service {
+  const define = (on: On): void => {
+    on(DoJob, async (job, context) => {
+      await handle(options, "doer", job, context);
+      context.publish(JobDone, job);
+      failAtFirst(job, context);
+    });
+    for (const contract of [StepJob, LaterJob]) {
+      on(contract, async (job, context) => {
+        await handle(options, "doer", job, context);
+        failAtFirst(job, context);
+      });
+    }
+    on(AskJob, async (job, context) => {
+      await handle(options, "doer", job, context);
+      context.reply({ id: jobId(job) } satisfies Answer);
+    });
+  };
+  return service("doer", define, running);
+}
+
+function auditor(options: ServicesOptions, running: ServiceOptions): Service {
+  const define = (on: On): void => {
+    on(JobDone, async (job, context) => {
+      await handle(options, "auditor", job, context);
+      // Its own failures, told from the job's: every seventh waits, and whatever is behind it with it.
+      if (job.n % 7 === 3) failAtFirst({ ...job, fate: "sick" }, context);
+    });
+  };
+  return service("auditor", define, running);
+}
+
+/** How `service` hands out registration. */
+type On = Parameters<Parameters<typeof service>[1]>[0];
+
 /** Does the work of a job: outside first where it has some, then its effect, in the unit of work. */
-async function handle(options: ServicesOptions, name: string, job: Job, context: HandlerContext<never>): Promise<void> {
+async function handle(options: ServicesOptions, name: string, job: Job, context: HandlerContext): Promise<void> {
   const id = jobId(job);
   const handler = `${name}/${context.message.contract}`;
   options.onBegun?.({ says: "begun", handler, id, at: systemClock.now() });
@@ -92,7 +95,7 @@ async function handle(options: ServicesOptions, name: string, job: Job, context:
 }
 
 /** Keeps the ledger of what is done outside. Each doing has a result of its own, so that two cannot be taken for one. */
-async function charge(outside: string, id: string, context: HandlerContext<never>): Promise<void> {
+async function charge(outside: string, id: string, context: HandlerContext): Promise<void> {
   const run = `${process.pid} ${process.hrtime.bigint()}`;
   const note = (line: OutsideLine): void => appendFileSync(outside, `${JSON.stringify(line)}\n`);
   note({ says: "asks", id, run });
@@ -103,13 +106,13 @@ async function charge(outside: string, id: string, context: HandlerContext<never
   note({ says: "has", id, run, result });
 }
 
-async function requireMended(id: string, { tx }: HandlerContext<never>): Promise<void> {
+async function requireMended(id: string, { tx }: HandlerContext): Promise<void> {
   if ((await tx.get("select id from mended where id = ?", id)) !== undefined) return;
   throw Object.assign(new Error(`${id} is hopeless`), { code: "HOPELESS" });
 }
 
 /** Fails after the work is done, so that a rollback has something to take back. */
-function failAtFirst(job: Job, { message }: HandlerContext<never>): void {
+function failAtFirst(job: Job, { message }: HandlerContext): void {
   const failing = job.fate === "twitch" ? 1 : job.fate === "sick" ? 2 : 0;
   if (message.attempt <= failing && !message.isRedrive) throw new Error(`${jobId(job)} fails at run ${message.attempt}`);
 }

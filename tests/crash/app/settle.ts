@@ -25,7 +25,7 @@ const PAGE = { limit: 1000 };
 export async function settle(options: SettleOptions): Promise<void> {
   const endsAt = systemClock.monotonicMs() + options.limitMs;
   let left = await leftOf(options);
-  for (let quiet = 0; quiet < QUIET_LOOKS && systemClock.monotonicMs() < endsAt; ) {
+  for (let quiet = 0; quiet < QUIET_LOOKS && systemClock.monotonicMs() < endsAt;) {
     if (options.redrives && left["deadLetters"]! > 0) await redriveAll(options);
     await systemClock.sleep(LOOK_MS);
     left = await leftOf(options);
@@ -54,8 +54,7 @@ async function leftOf({ bus, stores }: SettleOptions): Promise<Record<string, nu
     left.held += retry + parked + redrive;
   }
   left.scheduled = (await bus.operations.scheduled(PAGE)).length;
-  for (const { subscriptions } of await bus.operations.destinations())
-    for (const { backlog } of subscriptions) left.backlog += backlog;
+  for (const { subscriptions } of await bus.operations.destinations()) for (const { backlog } of subscriptions) left.backlog += backlog;
   left.deadLetters = (await bus.operations.deadLetters({}, PAGE)).length;
   return left;
 }

@@ -59,7 +59,11 @@ export const GUARDS: readonly Guard[] = [
     name: "the inbox row is written with the effects",
     removal: "none is written",
     edits: [
-      { file: "delivery/unit-of-work.ts", find: "const verdict = transaction.inbox.record(inbox);", replace: 'const verdict = "first" as const;' },
+      {
+        file: "delivery/unit-of-work.ts",
+        find: "const verdict = transaction.inbox.record(inbox);",
+        replace: 'const verdict = "first" as const;',
+      },
     ],
     test: at("before-ack #1 (apart, charge)"),
     finds: "duplicated",
@@ -102,14 +106,26 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "ordered messages wait behind a failed one",
     removal: "nothing is parked",
-    edits: [{ file: "delivery/parking.ts", find: "async park(work: Work): Promise<boolean> {\n", replace: "async park(work: Work): Promise<boolean> {\n    if (work.key !== null) return false;\n" }],
+    edits: [
+      {
+        file: "delivery/parking.ts",
+        find: "async park(work: Work): Promise<boolean> {\n",
+        replace: "async park(work: Work): Promise<boolean> {\n    if (work.key !== null) return false;\n",
+      },
+    ],
     test: NO_CRASH,
     finds: "reordered",
   },
   {
     name: "a message that is held already does not wait behind itself",
     removal: "it is not looked up",
-    edits: [{ file: "delivery/settlement.ts", find: "if ((await this.#store.held.get(heldIdOf(work))) !== undefined) {", replace: "if (work.lane.isGone) {" }],
+    edits: [
+      {
+        file: "delivery/settlement.ts",
+        find: "if ((await this.#store.held.get(heldIdOf(work))) !== undefined) {",
+        replace: "if (work.lane.isGone) {",
+      },
+    ],
     test: at("before-ack #1 (apart, step)"),
     finds: "lost",
   },
