@@ -55,6 +55,8 @@ const ONE_FILE: Readonly<Record<string, readonly number[]>> = {
   "after-held.claimDue": [4],
   "before-held.complete": [2],
   "after-held.complete": [1],
+  "before-held.postpone": [1],
+  "after-held.postpone": [1],
   "before-held.releaseNext": [1],
   "after-held.releaseNext": [2],
   "before-deadLetters.add": [1],

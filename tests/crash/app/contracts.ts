@@ -10,6 +10,8 @@ export type Fate =
   | "twitch"
   /** The first two runs fail, so that it waits in the store for the third. */
   | "sick"
+  /** The third run fails too, so that it is put off a second time. */
+  | "sicker"
   /** Fails for good, until an operator has mended it. */
   | "hopeless"
   /** Does something outside, once. */

@@ -1,7 +1,7 @@
 import { isPostriderError } from "postrider";
 import type { Bus, SendOptions } from "postrider";
 import { AskJob, DoJob, jobId, LaterJob, StepJob } from "./contracts.ts";
-import type { Job } from "./contracts.ts";
+import type { Fate, Job } from "./contracts.ts";
 import type { Say } from "./lines.ts";
 
 /** How a job is sent. */
@@ -72,14 +72,17 @@ export class JobSender {
   }
 }
 
+/** What runs again, if at all, before another of its key can. */
+const IN_PLACE: readonly Fate[] = ["well", "slow", "twitch", "charged"];
+
 /**
  * Whether a job's place among those of its key is promised. Not for what waits for a later run while its contract is not ordered, nor for what has
  * priority or is refused for good, nor for transactions and requests, which leave when their sender is done.
  */
-function isInOrder(way: Way, fate: Job["fate"], { priority, headers }: SendOptions): boolean {
+function isInOrder(way: Way, fate: Fate, { priority, headers }: SendOptions): boolean {
   if (priority !== undefined || headers?.["x-refuse"] === "forGood") return false;
   if (way === "step") return true;
-  return (way === "do" || way === "twice") && fate !== "sick" && fate !== "hopeless" && fate !== "abort";
+  return (way === "do" || way === "twice") && IN_PLACE.includes(fate);
 }
 
 /** These come before anything is written; but for a request, which may be waiting for its reply by then. */

@@ -31,7 +31,8 @@ const FATES: readonly (readonly [Fate, number])[] = [
   ["charged", 12],
   ["slow", 12],
   ["twitch", 8],
-  ["sick", 5],
+  ["sick", 4],
+  ["sicker", 1],
   ["hopeless", 1],
 ];
 

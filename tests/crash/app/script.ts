@@ -33,6 +33,7 @@ const SCRIPTS: Readonly<Record<ScriptName, readonly (readonly Step[])[]>> = {
       step("do", "b", "charged"),
       step("do", "b", "sick"),
       step("do", "b", "well"),
+      step("do", "b", "sicker"),
       step("step", "c", "sick"),
       step("step", "c", "well"),
       step("step", "c", "well"),

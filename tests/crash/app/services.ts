@@ -2,7 +2,7 @@ import { appendFileSync } from "node:fs";
 import { service, systemClock } from "postrider";
 import type { HandlerContext, Service, ServiceOptions } from "postrider";
 import { AskJob, DoJob, jobId, JobDone, LaterJob, StepJob } from "./contracts.ts";
-import type { Answer, Job } from "./contracts.ts";
+import type { Answer, Fate, Job } from "./contracts.ts";
 import type { OutsideLine, Say } from "./lines.ts";
 
 /** The tables of the system's own, beside Postrider's. The effect ledger has no unique constraint: what happens twice is there twice. */
@@ -111,8 +111,11 @@ async function requireMended(id: string, { tx }: HandlerContext): Promise<void> 
   throw Object.assign(new Error(`${id} is hopeless`), { code: "HOPELESS" });
 }
 
+/** How many runs fail. */
+const FAILING: Readonly<Partial<Record<Fate, number>>> = { twitch: 1, sick: 2, sicker: 3 };
+
 /** Fails after the work is done, so that a rollback has something to take back. */
 function failAtFirst(job: Job, { message }: HandlerContext): void {
-  const failing = job.fate === "twitch" ? 1 : job.fate === "sick" ? 2 : 0;
+  const failing = FAILING[job.fate] ?? 0;
   if (message.attempt <= failing && !message.isRedrive) throw new Error(`${jobId(job)} fails at run ${message.attempt}`);
 }
