@@ -1,6 +1,18 @@
 // Contracts
 export { command, event } from "./contracts/contract.ts";
-export type { AnyContract, BodyOf, Command, CommandOptions, Contract, Event, EventOptions, InputOfContract, ReplyOf, Where, WhereTest } from "./contracts/contract.ts";
+export type {
+  AnyContract,
+  BodyOf,
+  Command,
+  CommandOptions,
+  Contract,
+  Event,
+  EventOptions,
+  InputOfContract,
+  ReplyOf,
+  Where,
+  WhereTest,
+} from "./contracts/contract.ts";
 export type { StandardSchema } from "./contracts/standard-schema.ts";
 
 // Services and handlers

@@ -59,7 +59,7 @@ export function soon(work, waitMs) {
   };
   const ask = () => {
     isWanted = true;
-    if (!isRunning) timer ??= setTimeout(run, waitMs);
+    if (!isRunning) timer ??= setTimeout(() => void run(), waitMs);
   };
   return ask;
 }

@@ -40,7 +40,7 @@ test("a key's lane is the same for ever, and keys are spread over all lanes", ()
       7,
     ]
   `);
-  const counts = new Array<number>(8).fill(0);
+  const counts = Array.from({ length: 8 }, () => 0);
   for (let n = 0; n < 8000; n++) counts[laneOf(`order-${n}`, 8)]!++;
   expect(counts.every((count) => count > 800 && count < 1200)).toBe(true);
 });

@@ -4,9 +4,6 @@ import { NO_HEADERS } from "./envelope.ts";
 import type { Headers, WireBody, WireMessage } from "./envelope.ts";
 import { isJsonType, parseJson, textOf } from "./json.ts";
 
-/** The content type of a message in structured mode. */
-const STRUCTURED_TYPE = "application/cloudevents+json";
-
 /** A whole message as it was read, or why it is not readable. */
 export type StructuredReading =
   | (Extract<HeadReading, { readonly unreadable: undefined }> & { readonly body: WireBody })
