@@ -187,7 +187,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "the result of an effect outside is recorded",
     removal: "it is not",
-    edits: [{ file: "effects/once.ts", find: "  await effects.finish(key, text);\n", replace: "" }],
+    edits: [{ file: "effects/once.ts", find: "await effects.finish(key, text)", replace: "text" }],
     test: at("before-begin #2 (one, charge)"),
     finds: "repeated outside",
   },

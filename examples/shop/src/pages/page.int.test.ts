@@ -39,11 +39,11 @@ async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-// Outside CI a machine without a browser skips this and says so; in CI it fails.
 const isSkipped = executablePath === undefined && process.env["CI"] !== "true";
 
 const reason = isSkipped ? " (skipped: no Chromium here; set POSTRIDER_TEST_BROWSER)" : "";
 
+// Outside CI a machine without a browser skips this and says so; in CI it fails.
 test.skipIf(isSkipped)(`in a browser an order is placed, seen to move to its delivery, and told in both languages${reason}`, async () => {
   expect(executablePath, "CI needs a Chromium; .ci/run installs Debian's").toBeDefined();
   const url = await openShop();

@@ -18,7 +18,10 @@ function rows(): Effects & { readonly known: Map<string, string | undefined> } {
       if (!known.has(key)) known.set(key, undefined);
       return result === undefined ? { state: "intended" } : { state: "done", result };
     },
-    finish: async (key, result) => void known.set(key, result),
+    finish: async (key, result) => {
+      if (known.get(key) === undefined) known.set(key, result);
+      return known.get(key)!;
+    },
   };
 }
 

@@ -62,8 +62,7 @@ async function runOnce<Result>(
   if (known.state === "done") return resultOf<Result>(known.result);
   signal.throwIfAborted();
   const text = textOf(await effect(key, signal), owner);
-  await effects.finish(key, text);
-  return resultOf<Result>(text);
+  return resultOf<Result>(await effects.finish(key, text));
 }
 
 // In an object, because JSON has no `undefined`: there an absent key says it.

@@ -36,7 +36,13 @@ export function memoryEffects(access: StoreAccess): Effects {
         if (known === undefined) tables.effects.set(key, { at: access.clock.now(), result: undefined });
         return { state: "intended" };
       }),
-    finish: (key, result) => access.direct((tables) => void tables.effects.set(key, { at: access.clock.now(), result })),
+    finish: (key, result) =>
+      access.direct((tables) => {
+        const known = tables.effects.get(key)?.result;
+        if (known !== undefined) return known;
+        tables.effects.set(key, { at: access.clock.now(), result });
+        return result;
+      }),
   };
 }
 

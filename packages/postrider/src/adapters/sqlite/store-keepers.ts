@@ -60,8 +60,9 @@ export function effects(access: StoreAccess): Effects {
     finish: (key, result) =>
       access.write(() => {
         const sql =
-          "insert into pr_effects (service, key, result, is_done, at) values (?, ?, ?, 1, ?) on conflict do update set result = excluded.result, is_done = 1, at = excluded.at";
-        connection.run(sql, service, key, result, clock.now());
+          "insert into pr_effects (service, key, result, is_done, at) values (?, ?, ?, 1, ?) on conflict do update set result = excluded.result, is_done = 1, at = excluded.at where is_done = 0";
+        if (connection.run(sql, service, key, result, clock.now()) === 1) return result;
+        return connection.get<{ result: string }>("select result from pr_effects where service = ? and key = ?", service, key)!.result;
       }),
   };
 }

@@ -60,6 +60,16 @@ export const keeperTests: readonly StoreTest[] = [
     },
   },
   {
+    name: "the first result of an effect holds, and a later one is told of it",
+    async run(env) {
+      const store = await env.store();
+      await store.effects.begin("k");
+      assert.equal(await store.effects.finish("k", "1"), "1");
+      assert.equal(await store.effects.finish("k", "2"), "1");
+      assert.deepEqual({ ...(await store.effects.begin("k")) }, { state: "done", result: "1" });
+    },
+  },
+  {
     name: "the result of an effect outlives the process once it is recorded",
     notFor: needs("crash"),
     async run(env) {
