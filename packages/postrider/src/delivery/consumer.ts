@@ -169,13 +169,14 @@ export class Consumer implements Sink {
       this.#chain(state, () =>
         marking.then(
           () => this.#enter(state, works),
-          (error: unknown) => this.#unmarked(works, error),
+          (error: unknown) => this.#unmarked(state, works, error),
         ),
       );
   }
 
   /** A batch that could not be marked must not run: it goes back, and comes again. */
-  async #unmarked(works: readonly Work[], error: unknown): Promise<void> {
+  async #unmarked(state: LaneState<Work>, works: readonly Work[], error: unknown): Promise<void> {
+    state.unmark();
     const { runtime, subscription } = this.#options;
     runtime.logger.error(
       { err: error, service: runtime.service, destination: subscription.destination.name },
@@ -198,8 +199,13 @@ export class Consumer implements Sink {
     }
     if (!transport.capabilities.positions) return undefined;
     const marks: Promise<void>[] = [];
-    if (state.raise(false, normal)) marks.push(starts.mark(placeOf(state.lane.destination, false), state.lane.number, normal));
-    if (state.raise(true, high)) marks.push(starts.mark(placeOf(state.lane.destination, true), state.lane.number, high));
+    for (const [isHigh, position] of [
+      [false, normal],
+      [true, high],
+    ] as const) {
+      const upTo = state.raise(isHigh, position);
+      if (upTo !== undefined) marks.push(starts.mark(placeOf(state.lane.destination, isHigh), state.lane.number, upTo));
+    }
     return marks.length === 0 ? undefined : marks.length === 1 ? marks[0] : Promise.all(marks);
   }
 

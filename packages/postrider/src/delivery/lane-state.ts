@@ -1,5 +1,9 @@
 import type { Lane } from "../ports/transport.ts";
 
+// Positions beyond the last one taken that a mark covers too, so that most hand-overs need no write before they run. The price: after a crash so many
+// more are suspects, whose next start is counted one by one; they still run beside others.
+const MARK_AHEAD = 256;
+
 /** What a consumer knows of a lane that it owns, and of the work on it. Positions of high and normal priority are counted apart: they are two logs. */
 export class LaneState<Item> {
   readonly lane: Lane;
@@ -28,12 +32,18 @@ export class LaneState<Item> {
     return this.#suspects[isHigh ? 1 : 0];
   }
 
-  /** Raises what is known, durably, as possibly begun; whether that has to be written. */
-  raise(isHigh: boolean, position: number): boolean {
+  /** Raises what is known, durably, as possibly begun: to where the mark has to be written; undefined when it covers the position already. */
+  raise(isHigh: boolean, position: number): number | undefined {
     const at = isHigh ? 1 : 0;
-    if (position <= this.#marked[at]) return false;
-    this.#marked[at] = position;
-    return true;
+    if (position <= this.#marked[at]) return undefined;
+    this.#marked[at] = position + MARK_AHEAD;
+    return this.#marked[at];
+  }
+
+  /** A mark could not be written: the next message is marked anew. */
+  unmark(): void {
+    this.#marked[0] = 0;
+    this.#marked[1] = 0;
   }
 }
 
