@@ -134,7 +134,7 @@ function freezeBetweenTurns(frozen: Peer): void {
 test("two processes share the lanes, and every message is handled once and in the order of its key", async () => {
   const [left, right] = await Promise.all([peer("left"), peer("right")]);
   await Promise.all([left.do({ order: "consume", settles: true }), right.do({ order: "consume", settles: true })]);
-  await right.until(() => right.count("assigned") >= 4 && left.count("assigned") >= 4);
+  await Promise.all([left, right].map((one) => one.until(() => one.count("assigned") >= 4)));
   const sends = await Promise.all([
     left.do({ order: "send", count: 1000, keys: 50, atOnce: 20 }),
     right.do({ order: "send", count: 1000, keys: 50, atOnce: 20 }),
