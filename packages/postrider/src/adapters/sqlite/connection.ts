@@ -8,6 +8,8 @@ export type Column = null | number | bigint | string | Uint8Array;
 
 const MAX_STATEMENTS = 300; // enough for all of ours and a large app's; each holds a few KiB
 
+const CROWDED = 250; // from here on the order of use matters
+
 // Measured with 1 KiB bodies (docs/adr/0010-sqlite-layout.md): 4 KiB pages hold two of our rows and cost half as much again per row.
 const PAGE_BYTES = 8192;
 
@@ -26,9 +28,11 @@ export class Connection {
   prepare(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) {
-      // Moved to the end, so that the first is the one that was not used for longest.
-      this.#statements.delete(sql);
-      this.#statements.set(sql, known);
+      // Moved to the end, so that the first is the one that was not used for longest; while none is about to be forgotten that can wait.
+      if (this.#statements.size > CROWDED) {
+        this.#statements.delete(sql);
+        this.#statements.set(sql, known);
+      }
       return known;
     }
     const made = this.db.prepare(sql);
