@@ -98,8 +98,13 @@ export class Consumer implements Sink {
     const state = this.#lanes.get(lane.number);
     if (state === undefined || state.lane.epoch !== lane.epoch || this.#isStopping)
       return void batch.forEach((delivery) => this.#giveBack(delivery));
-    if (state.intake === undefined) this.#intake(state, batch);
-    else this.#chain(state, () => this.#intake(state, batch));
+    if (state.intake !== undefined)
+      return this.#follow(
+        state,
+        state.intake.then(() => this.#intake(state, batch)),
+      );
+    const taking = this.#intake(state, batch);
+    if (isPromise(taking)) this.#follow(state, taking);
   }
 
   onError(error: PostriderError): void {
@@ -137,21 +142,20 @@ export class Consumer implements Sink {
     return this.#consumption?.inspect() ?? Promise.resolve({ lanes: [], backlog: 0, lagSeconds: undefined });
   }
 
-  /** Decodes a batch in order; goes on later where a schema answers later. */
-  #intake(state: LaneState<Work>, batch: readonly Delivery[], from = 0, works: Work[] = []): void {
+  /** Decodes a batch in order and lets it onto the floor; a promise where a schema answers later, or a mark must be written first. */
+  #intake(state: LaneState<Work>, batch: readonly Delivery[], from = 0, works: Work[] = []): MaybePromise<void> {
     for (let at = from; at < batch.length; at++) {
       const delivery = batch[at]!;
       const decoded = this.#options.decoder(delivery);
       if (isPromise(decoded)) {
-        this.#chain(state, async () => {
-          this.#sort(state, delivery, await decoded, works);
-          this.#intake(state, batch, at + 1, works);
+        return decoded.then((late) => {
+          this.#sort(state, delivery, late, works);
+          return this.#intake(state, batch, at + 1, works);
         });
-        return;
       }
       this.#sort(state, delivery, decoded, works);
     }
-    this.#admit(state, works);
+    return this.#admit(state, works);
   }
 
   #sort(state: LaneState<Work>, delivery: Delivery, decoded: Decoded, works: Work[]): void {
@@ -160,18 +164,15 @@ export class Consumer implements Sink {
     else aside.put(delivery, decoded);
   }
 
-  /** Marks works as possibly begun, then lets them onto the floor; later batches of the lane wait behind. */
-  #admit(state: LaneState<Work>, works: readonly Work[]): void {
-    if (works.length === 0) return;
+  /** Marks works as possibly begun, then lets them onto the floor. */
+  #admit(state: LaneState<Work>, works: readonly Work[]): MaybePromise<void> {
+    if (works.length === 0) return undefined;
     const marking = this.#mark(state, works);
-    if (marking === undefined) this.#enter(state, works);
-    else
-      this.#chain(state, () =>
-        marking.then(
-          () => this.#enter(state, works),
-          (error: unknown) => this.#unmarked(state, works, error),
-        ),
-      );
+    if (marking === undefined) return this.#enter(state, works);
+    return marking.then(
+      () => this.#enter(state, works),
+      (error: unknown) => this.#unmarked(state, works, error),
+    );
   }
 
   /** A batch that could not be marked must not run: it goes back, and comes again. */
@@ -216,10 +217,9 @@ export class Consumer implements Sink {
     }
   }
 
-  /** Runs a step of the intake behind those before it. A step that fails gives its lane's messages back by way of the transport's redelivery. */
-  #chain(state: LaneState<Work>, step: () => MaybePromise<void>): void {
-    const before = state.intake ?? Promise.resolve();
-    const mine: Promise<void> = before.then(step).catch((error: unknown) => this.#intakeFailed(state, error));
+  /** Later batches of the lane wait until this one is on the floor, whatever of it had to wait: or they would overtake it. */
+  #follow(state: LaneState<Work>, taking: Promise<void>): void {
+    const mine: Promise<void> = taking.catch((error: unknown) => this.#intakeFailed(state, error));
     state.intake = mine;
     void mine.then(() => {
       if (state.intake === mine) state.intake = undefined;
