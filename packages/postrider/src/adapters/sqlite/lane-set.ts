@@ -6,6 +6,7 @@ import type { CursorRow } from "./lane-cursor.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { Outstanding } from "./outstanding.ts";
 import type { Writer } from "./writer.ts";
+import { hasEnded } from "./life-mark.ts";
 
 /** What a lane set stands on. */
 export interface LaneSetOptions {
@@ -94,6 +95,7 @@ export class LaneSet {
       nowMs + leaseMs,
     );
     connection.run("delete from pr_members where alive_until < ?", nowMs);
+    this.#buryTheDead(scope);
     const members = connection.all<{ id: string }>("select id from pr_members where service = ? and destination = ? order by id", ...scope);
     connection.run(
       "update pr_cursors set lease_until = ? where service = ? and destination = ? and owner = ?",
@@ -139,6 +141,21 @@ export class LaneSet {
   forget(cursor: LaneCursor<SqliteDelivery>): void {
     cursor.leave();
     if (this.#cursors.get(cursor.lane.number) === cursor) this.#cursors.delete(cursor.lane.number);
+  }
+
+  /** Members whose process has ended need not be waited for: their lanes are free now. The epoch keeps out whoever was thought dead and is not. */
+  #buryTheDead(scope: readonly [service: string, destinationId: number]): void {
+    const { connection, member } = this.#options;
+    const others = connection.all<{ id: string }>(
+      "select id from pr_members where service = ? and destination = ? and id <> ?",
+      ...scope,
+      member,
+    );
+    for (const { id } of others) {
+      if (!hasEnded(id)) continue;
+      connection.run("delete from pr_members where id = ?", id);
+      connection.run("update pr_cursors set lease_until = 0 where owner = ?", id);
+    }
   }
 
   #isFree({ lane, owner, leaseUntil }: CursorRow, nowMs: number): boolean {

@@ -74,10 +74,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function peer(name: string): Promise<Peer> {
+async function peer(name: string, leaseMs = LEASE_MS): Promise<Peer> {
   const made = new Peer();
   peers.push(made);
-  await made.do({ order: "open", file, name, leaseMs: LEASE_MS });
+  await made.do({ order: "open", file, name, leaseMs });
   return made;
 }
 
@@ -171,6 +171,18 @@ test("the lanes of a killed process are taken over once its lease is over, with 
   await heir.do({ order: "consume", settles: true });
   await allHandled(ids, heir);
   expect(systemClock.monotonicMs() - killedMs).toBeLessThan(LEASE_MS + 1000);
+  expect(faultsOf(ids)).toEqual([]);
+});
+
+test("the lanes of a killed process are taken over at once by one that sees that it has ended, however long the lease", async () => {
+  const longLeaseMs = 600_000;
+  const [victim, heir] = await Promise.all([peer("victim", longLeaseMs), peer("heir", longLeaseMs)]);
+  await victim.do({ order: "consume", settles: false });
+  await victim.until(() => victim.count("assigned") === 8);
+  const { ids = [] } = await heir.do({ order: "send", count: 100, keys: 10, atOnce: 10 });
+  await victim.end("SIGKILL");
+  await heir.do({ order: "consume", settles: true });
+  await allHandled(ids, heir);
   expect(faultsOf(ids)).toEqual([]);
 });
 

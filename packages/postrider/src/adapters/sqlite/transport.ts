@@ -27,6 +27,7 @@ import type { FileParts } from "./parts.ts";
 import { applyTopology, differences, ensureCursors, unknownDestination } from "./topology.ts";
 import { SqliteTransaction } from "./transaction.ts";
 import { write } from "./write-job.ts";
+import { ownLifeMark } from "./life-mark.ts";
 
 /** What a transport needs of its file. */
 export interface TransportHost {
@@ -109,7 +110,7 @@ export class SqliteTransport implements Transport {
       writer,
       clock,
       leaseMs,
-      member: ids.next(),
+      member: `${ids.next()} ${ownLifeMark()}`,
       onClosed: (closed) => {
         keeper.remove(closed);
         this.#consumptions.delete(closed);
