@@ -1,8 +1,13 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { memoryWorld } from "../adapters/memory/world.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
 import { command, event } from "../contracts/contract.ts";
 import { bodyIdentity } from "../envelope/foreign-mappings.ts";
 import { service } from "../pipeline/service.ts";
+import type { Starts } from "../ports/starts.ts";
+import type { Store } from "../ports/store.ts";
+import type { Colocated } from "../ports/transport.ts";
 import { appOf, OrderPlaced, PlaceOrder, readAll } from "./app.test-support.ts";
 
 const order = (orderId: string, total = 1): { orderId: string; total: number } => ({ orderId, total });
@@ -181,4 +186,56 @@ test("how far a handler has come can be read while it runs", async () => {
   gates.forEach((open) => open());
   await app.pass();
   expect(await app.bus.as("shipping").progressOf(id)).toMatchObject({ percent: 100 });
+});
+
+test("a later batch of a lane does not overtake an earlier one whose mark is still being written", async () => {
+  const clock = new VirtualClock();
+  const world = memoryWorld({ clock });
+  const transport = world.transport();
+  let open = (): void => undefined;
+  const isOpen = new Promise<void>((resolve) => (open = resolve));
+  const slowMarks = (name: string): Store => {
+    const store = world.store(name);
+    const starts: Starts = {
+      taken: (destination, lane) => store.starts.taken(destination, lane),
+      markTaken: async (marks) => {
+        await isOpen;
+        await store.starts.markTaken(marks);
+      },
+      countStart: (id) => store.starts.countStart(id),
+      forget: (ids) => store.starts.forget(ids),
+    };
+    // Its methods go to the store itself, whose fields are private to it.
+    return new Proxy(store, {
+      get: (target, part) => {
+        if (part === "starts") return starts;
+        const value: unknown = Reflect.get(target, part, target);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+  };
+  const colocated: Colocated = {
+    shares: () => true, // the store behind the slow marks is the transport's own
+    enlist: (transaction, batch) => transport.colocated!.enlist(transaction, batch),
+    settleIn: (transaction, delivery) => transport.colocated!.settleIn(transaction, delivery),
+  };
+  const carrier = new Proxy(transport, {
+    get: (target, part) => {
+      if (part === "colocated") return colocated;
+      const value: unknown = Reflect.get(target, part, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+  const seen: number[] = [];
+  const reading = service("reading", (on) => on(OrderPlaced, ({ total }) => void seen.push(total)));
+  await using app = await appOf([reading], { clock, world, commands: carrier, events: carrier, store: slowMarks, lanes: 1 });
+  const batches = [1, 300, 1]; // the first two need a mark each, the third is covered by the second's
+  let total = 0;
+  for (const size of batches) {
+    await Promise.all(Array.from({ length: size }, () => app.bus.as("reading").publish(OrderPlaced, order("o-1", ++total))));
+    await app.pass();
+  }
+  open();
+  await app.pass();
+  expect(seen).toEqual(Array.from({ length: total }, (_, at) => at + 1));
 });

@@ -230,7 +230,7 @@ export class Consumer implements Sink {
     const { runtime } = this.#options;
     runtime.logger.error(
       { err: error, service: runtime.service, destination: state.lane.destination, lane: state.lane.number },
-      "messages could not be taken; their lane is given up and taken again",
+      "messages could not be taken; they come again when their lane changes hands, or at the next start",
     );
     runtime.alert({ kind: "failed", service: runtime.service, text: `messages of ${state.lane.destination} could not be taken` });
   }
