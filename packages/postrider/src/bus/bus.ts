@@ -46,6 +46,7 @@ class AppBus implements Bus {
   readonly #alerts: Alerter;
   readonly #health: HealthWatch;
   readonly operations: Operations;
+  readonly #lone = { last: Promise.resolve() };
   #state: "new" | Health["state"] = "new";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -183,6 +184,7 @@ class AppBus implements Bus {
       subscriptions: this.#topology.subscriptions.filter(({ subscription }) => subscription.service === name),
       requests: this.#requests,
       guard: (call) => this.#guard(call),
+      lone: this.#lone,
       alert: (alert) => this.#raise(alert),
     });
   }

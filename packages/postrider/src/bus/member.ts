@@ -32,6 +32,7 @@ export interface MemberOptions {
   readonly subscriptions: readonly PlacedReading[];
   readonly requests: Requests;
   readonly guard: (call: string) => void;
+  readonly lone: Runtime["lone"];
   readonly alert: (alert: RuntimeAlert) => void;
 }
 
@@ -108,6 +109,7 @@ export class Member {
       ids,
       logger,
       telemetry,
+      lone: this.#member.lone,
       maxBodyBytes,
       sendDeadlineMs,
       transportOf: (kind) => (kind === "event" ? options.events : options.commands),

@@ -10,6 +10,7 @@ import type { Logger } from "../ports/logger.ts";
 import type { Store, StoreTransaction } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Colocated, Transport } from "../ports/transport.ts";
+import type { LoneTurn } from "./starts.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 
 /** Something that a person should hear of, as the delivery runtime knows it. */
@@ -32,6 +33,7 @@ export interface Runtime {
   readonly ids: Ids;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  readonly lone: LoneTurn;
   readonly maxBodyBytes: number;
   readonly sendDeadlineMs: number;
   readonly transportOf: (kind: ContractKind) => Transport;

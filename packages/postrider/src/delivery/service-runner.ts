@@ -86,7 +86,8 @@ export class ServiceRunner {
     this.#options = options;
     this.#dispatcher = dispatcherOf(options);
     const { store } = options.runtime;
-    const starts = store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts);
+    const starts =
+      store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts, options.runtime.lone);
     this.#consumers = options.subscriptions.map((place) => consumerOf({ ...place, options, dispatcher: this.#dispatcher, starts }));
   }
 

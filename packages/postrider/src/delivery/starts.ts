@@ -3,6 +3,11 @@ import type { Deferred } from "../base/deferred.ts";
 import type { Starts, TakenMark } from "../ports/starts.ts";
 import type { Work } from "./work.ts";
 
+/** Whose lone turn comes last: one for all services of a process, since they end with it together. */
+export interface LoneTurn {
+  last: Promise<void>;
+}
+
 /** What a service may do with a message that may have ended its process. */
 export type Admission = "run" | "poison";
 
@@ -19,11 +24,12 @@ export class StartLedger {
   readonly #maxStarts: number;
   #marks: TakenMark[] = [];
   #marking: Promise<void> | undefined;
-  #alone: Promise<void> = Promise.resolve();
+  readonly #lone: LoneTurn;
   readonly #aloneOf = new Map<Work, Deferred>();
   readonly #counted = new Set<Work>();
 
-  constructor(starts: Starts, maxStarts: number) {
+  constructor(starts: Starts, maxStarts: number, lone: LoneTurn) {
+    this.#lone = lone;
     this.#starts = starts;
     this.#maxStarts = maxStarts;
   }
@@ -70,9 +76,9 @@ export class StartLedger {
   }
 
   async #waitAlone(work: Work): Promise<void> {
-    const before = this.#alone;
+    const before = this.#lone.last;
     const mine = deferred();
-    this.#alone = mine.promise;
+    this.#lone.last = mine.promise;
     this.#aloneOf.set(work, mine);
     await before;
   }
