@@ -14,6 +14,7 @@ export type ErrorCode =
   | "PR_BODY_INVALID"
   | "PR_BODY_TOO_LARGE"
   | "PR_BODY_UNREADABLE"
+  | "PR_CALL_INVALID"
   | "PR_CONFIG_INVALID"
   | "PR_CONTEXT_SEALED"
   | "PR_CONTRACT_UNKNOWN"
@@ -41,12 +42,14 @@ export type ErrorCode =
   | "PR_SEND_INVALID"
   | "PR_SHUTDOWN"
   | "PR_STORE_CLOSED"
+  | "PR_STORE_CONFLICT"
   | "PR_STORE_CORRUPT"
   | "PR_STORE_FAILED"
   | "PR_STORE_FULL"
   | "PR_STORE_NEEDED"
   | "PR_STORE_SYNC_FAILED"
   | "PR_STORE_VERSION"
+  | "PR_SUBSCRIPTION_USED"
   | "PR_TOPOLOGY_DRIFT"
   | "PR_TRANSACTION_OPEN"
   | "PR_TRANSACTION_HELD"
@@ -69,6 +72,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_BODY_UNREADABLE: row(
     "The body of a message on {destination} cannot be decoded: {detail}. It is kept byte for byte; mend and redrive it.",
   ),
+  PR_CALL_INVALID: row("{call} was called with what it cannot mean: {mistakes}. Nothing was done; correct the call."),
   PR_CONFIG_INVALID: row("The configuration is wrong: {mistakes}. Correct these and start again."),
   PR_CONTEXT_SEALED: row(
     "{call} was called after the unit of work of {handler} had ended. Await everything that a handler starts before it returns.",
@@ -107,7 +111,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   PR_REPLY_FAILED: row("{service} answered {contract} with a failure: {reason}."),
   PR_REPLY_MISSING: row("The handler of {contract} in {service} ended without calling reply(). Commands with a reply schema must reply."),
-  PR_REPLY_UNEXPECTED: row("The handler of {contract} called reply(), but the contract has no reply schema. Add `reply` to the contract."),
+  PR_REPLY_UNEXPECTED: row(
+    "{contract} has no reply schema, so it can be neither requested nor replied to. Add `reply` to the contract, or send it instead.",
+  ),
   PR_REQUEST_TIMEOUT: row(
     "No reply to {contract} within {timeoutMs} ms. The command may still be handled; it expires with the timeout.",
     true,
@@ -116,6 +122,10 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   PR_SEND_INVALID: row("A message of {contract} cannot be sent: {mistakes}. Correct the options of this call."),
   PR_SHUTDOWN: row("The bus is stopping; {during} was given back and counts as no failure.", true),
   PR_STORE_CLOSED: row("The store {store} is closed. {during} needs an open one."),
+  PR_STORE_CONFLICT: row(
+    "A transaction on {store} lost to another one during {during}: {detail}. Nothing of it was written; it can run again.",
+    true,
+  ),
   PR_STORE_CORRUPT: row(
     "The file {file} is damaged: {detail}. Stop every process that uses it, restore a backup, or recover what is readable with `sqlite3 FILE .recover`.",
   ),
@@ -129,14 +139,15 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     "{file} could not be synced to disk: {detail}. What was not acknowledged may be lost; the process must be restarted after the disk is mended.",
   ),
   PR_STORE_VERSION: row("{file} was written by a newer Postrider (schema {found}, this one knows {known}). Update this process."),
+  PR_SUBSCRIPTION_USED: row("The subscription of {service} to {destination} is not retired: {reason}."),
   PR_TOPOLOGY_DRIFT: row(
     "The topology of {transport} differs from the contracts: {changes}. Apply the plan, or mark the destinations external.",
   ),
   PR_TRANSACTION_OPEN: row(
-    "{call} must be called before the unit of work opens, that is before the first use of tx. Move it up in {handler}.",
+    "{call} must be called before the unit of work opens, that is before the first use of tx. Move it up in {handler}{instead}.",
   ),
   PR_TRANSACTION_HELD: row(
-    "The unit of work of {handler} has been open for {heldMs} ms and holds up others. Call the outside world before the first use of tx.",
+    "The unit of work of {handler} has been open for {heldMs} ms and holds up others. Call the outside world before the first use of tx, and send with the `send` that it was given: what awaits bus.as(…) in there waits for itself.",
   ),
   PR_TRANSPORT_CLOSED: row("The transport {transport} is closed. {during} needs an open one.", true),
   PR_TRANSPORT_FAILED: row("{transport} failed during {during}: {detail}.", true),

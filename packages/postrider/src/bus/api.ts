@@ -44,6 +44,12 @@ export interface BusOptions extends Infrastructure {
   readonly maxBodyBytes?: number;
   /** How long a subscription may have a backlog and no progress before health turns red, in milliseconds. Default 30 000. */
   readonly stuckAfterMs?: number;
+  /**
+   * How long a start waits for a database that does not answer, or without a store for a broker, in milliseconds. Default 60 000.
+   *
+   * With stores a broker that is away does not hold a start up for more than five seconds: what is sent waits in the outbox, and reading begins when it answers.
+   */
+  readonly startPatienceMs?: number;
   /** Default: inbox 7 days, effects 30 days, expired and unhandled 14 days, 1000 rows a batch. */
   readonly retention?: Partial<RetentionPolicy>;
   /** Who hears of dead letters, outages and stuck subscriptions. */
@@ -118,12 +124,24 @@ export interface Sender {
   cancelScheduled(id: string): Promise<boolean>;
   /** Moves what was scheduled. @throws PR_SCHEDULE_UNKNOWN */
   reschedule(id: string, when: When): Promise<void>;
-  /** A unit of work of the caller's own: rows and messages together. */
-  transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>): Promise<Result>;
+  /**
+   * A unit of work of the caller's own: rows and messages together. With `within` it is part of a transaction that the caller has begun and will end.
+   * @throws PR_FEATURE_REFUSED, PR_CONFIG_INVALID
+   */
+  transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
   /** Committed rows of the service's store. */
   readonly read: Sql;
   /** How far the handling of a message has come, if its handler reports it. */
   progressOf(messageId: string): Promise<ProgressReport | undefined>;
+}
+
+/** What {@link Sender.transaction} takes besides the work. */
+export interface TransactionOptions {
+  /**
+   * A transaction that was begun elsewhere, on the database of the service's store: a client of `pg`, an `EntityManager` of TypeORM, or
+   * `{ query: (text, values) => … }` around another library's. Messages leave once the caller commits, and never if it does not.
+   */
+  readonly within?: unknown;
 }
 
 /** Inside {@link Sender.transaction}: what is done here is committed together. */
@@ -139,6 +157,8 @@ export interface Health {
   readonly isReady: boolean;
   readonly state: "starting" | "running" | "stopping" | "stopped";
   readonly subscriptions: readonly SubscriptionHealth[];
+  /** Why it is not ready, where the subscriptions could not even be looked at: a store or transport that failed for good. */
+  readonly reason?: string;
 }
 
 /** How one subscription stands. */
@@ -155,4 +175,11 @@ export interface SubscriptionHealth {
 /** What operators see and do. Ids are unique over all services. */
 export interface Operations extends LetterOperations {
   destinations(): Promise<readonly DestinationStatus[]>;
+  /**
+   * Forgets the subscription of a service that is no more, so that it keeps no messages back; does nothing where there is none. `destinations()` names them.
+   *
+   * What the service's store holds stays. `dropUnread` (default false) gives up what it has not read.
+   * @throws PR_SUBSCRIPTION_USED while a process reads it, while it is part of this app, or when it has unread messages; PR_FEATURE_REFUSED where the transport cannot
+   */
+  retire(subscription: { readonly service: string; readonly destination: string; readonly dropUnread?: boolean }): Promise<void>;
 }

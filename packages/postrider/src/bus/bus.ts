@@ -1,6 +1,6 @@
 import type { Timer } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
-import { fail } from "../base/errors.ts";
+import { fail, reasonOf } from "../base/errors.ts";
 import { contractIndex } from "../contracts/registry.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
 import type { LetterOperations } from "../deadletters/types.ts";
@@ -8,11 +8,12 @@ import { enlist } from "../delivery/runtime.ts";
 import type { RuntimeAlert } from "../delivery/runtime.ts";
 import { letterOperations } from "../deadletters/operations.ts";
 import type { Store } from "../ports/store.ts";
-import type { DestinationStatus, TopologyPlan, Transport } from "../ports/transport.ts";
+import type { DestinationStatus, Retirement, TopologyPlan, Transport } from "../ports/transport.ts";
 import { alerts } from "../telemetry/alerts.ts";
 import type { Alerter } from "../telemetry/alert.ts";
 import type { Bus, BusOptions, Health, Operations, Sender } from "./api.ts";
 import { encodeBody } from "./compose.ts";
+import { Connecting } from "./connecting.ts";
 import { HealthWatch } from "./health.ts";
 import { Member } from "./member.ts";
 import { resolveOptions } from "./options.ts";
@@ -48,7 +49,11 @@ class AppBus implements Bus {
   readonly operations: Operations;
   readonly #lone = { last: Promise.resolve() };
   #state: "new" | Health["state"] = "new";
+  readonly #connecting: Connecting;
   #starting: Promise<void> | undefined;
+  #reading: Promise<void> | undefined;
+  #isReading = false;
+  #cannotReadWhy: string | undefined;
   #stopping: Promise<void> | undefined;
   #aliveTimer: Timer | undefined;
 
@@ -71,6 +76,7 @@ class AppBus implements Bus {
     const { store, clock, logger } = options;
     this.#stores = new Map(store === "none" ? [] : options.services.map(({ name }) => [name, store(name)]));
     this.#alerts = alerts({ ...options.alerts, clock, logger });
+    this.#connecting = new Connecting({ options, stores: [...this.#stores.values()], topologies: this.#topology.topologies });
     this.#requests = new Requests(options.commands, clock);
     this.#members = new Map(
       options.services.filter(({ name }) => options.run.includes(name)).map((service) => [service.name, this.#member(service.name)]),
@@ -85,7 +91,8 @@ class AppBus implements Bus {
   }
 
   async start(): Promise<void> {
-    if (this.#state !== "new") throw fail("PR_NOT_STARTED", { call: "a second start of one bus: make a new one. The first" });
+    if (this.#state !== "new")
+      throw fail("PR_CONFIG_INVALID", { mistakes: "a bus starts once, and this one was started before: make a new one with createBus" });
     this.#state = "starting";
     this.#stayAlive();
     this.#starting = this.#start();
@@ -109,9 +116,16 @@ class AppBus implements Bus {
   }
 
   async health(): Promise<Health> {
-    const subscriptions = this.#state === "running" ? await this.#health.look() : [];
     const state = this.#state === "new" ? "stopped" : this.#state;
-    return { isReady: state === "running" && subscriptions.every((one) => one.state !== "stuck"), state, subscriptions };
+    let subscriptions: Health["subscriptions"] = [];
+    try {
+      if (this.#state === "running") subscriptions = await this.#health.look();
+    } catch (error) {
+      return { isReady: false, state, subscriptions, reason: reasonOf(error) }; // what cannot be looked at is not well
+    }
+    const missing = state === "running" && !this.#isReading ? (this.#connecting.missing ?? this.#cannotReadWhy) : undefined;
+    const isWell = state === "running" && this.#isReading && subscriptions.every((one) => one.state !== "stuck");
+    return { isReady: isWell, state, subscriptions, ...(missing === undefined ? {} : { reason: missing }) };
   }
 
   async plan(): Promise<readonly { readonly transport: string; readonly plan: TopologyPlan }[]> {
@@ -125,18 +139,23 @@ class AppBus implements Bus {
 
   /** A stop that comes meanwhile waits for the step under way, and ends the start there. */
   async #start(): Promise<void> {
-    await Promise.all([...this.#stores.values()].map((store) => store.open()));
-    for (const [transport, topology] of this.#topology.topologies) {
-      this.#mustStart();
-      await transport.open();
-      await transport.apply(topology);
-    }
+    await this.#connecting.start();
     this.#mustStart();
     // Senders work from here on: a handler may run before the last service has started.
     this.#state = "running";
-    await Promise.all([...this.#members.values()].map((member) => member.start()));
-    this.#mustStart();
     this.#health.start();
+    this.#reading = Promise.all([...this.#members.values()].map((member) => member.start(this.#connecting))).then(() => {
+      this.#isReading = true;
+    });
+    this.#reading.catch((error: unknown) => this.#cannotRead(error));
+    await this.#connecting.within(this.#reading);
+    this.#mustStart();
+  }
+
+  /** Where a start does not wait for it, nobody else hears of it. */
+  #cannotRead(error: unknown): void {
+    this.#cannotReadWhy = reasonOf(error);
+    if (this.#stopping === undefined) this.#options.logger.error({ err: error }, "what was sent to this app is not read");
   }
 
   #mustStart(): void {
@@ -145,8 +164,9 @@ class AppBus implements Bus {
 
   /** Resolves once a start is over, however it went, or the time is. */
   async #startOver(limitMs: number): Promise<void> {
-    const starting = this.#starting?.catch(() => undefined); // its caller hears of it
-    if (starting === undefined) return;
+    if (this.#starting === undefined) return;
+    // Who called them hears how they went.
+    const starting = this.#starting.catch(() => undefined).then(() => this.#reading?.catch(() => undefined));
     const { promise: late, resolve } = deferred();
     const timer = this.#options.clock.after(limitMs, () => resolve(), { keepAlive: true });
     await Promise.race([starting, late]);
@@ -156,6 +176,7 @@ class AppBus implements Bus {
   async #stop(drainMs: number): Promise<void> {
     const wasRunning = this.#state !== "new";
     this.#state = "stopping";
+    this.#connecting.stop();
     await this.#startOver(drainMs);
     this.#state = "stopping"; // the start may have gone one step further
     this.#health.stop();
@@ -202,7 +223,22 @@ class AppBus implements Bus {
     });
     const destinations = async (): Promise<readonly DestinationStatus[]> =>
       (await Promise.all([...this.#topology.topologies.keys()].map((transport) => transport.inspect()))).flat();
-    return withDestinations(letters, destinations);
+    return { ...bound(letters), destinations, retire: (subscription) => this.#retire({ dropUnread: false, ...subscription }) };
+  }
+
+  async #retire(retirement: Retirement): Promise<void> {
+    this.#guard("retire");
+    const { service, destination } = retirement;
+    const isOurs = this.#topology.subscriptions.some(
+      ({ subscription }) => subscription.service === service && subscription.destination.name === destination,
+    );
+    if (isOurs) throw fail("PR_SUBSCRIPTION_USED", { service, destination, reason: "it is part of this app" });
+    for (const transport of this.#topology.topologies.keys()) {
+      if (!(await transport.inspect()).some((one) => one.destination === destination)) continue;
+      if (transport.retire !== undefined) return transport.retire(retirement);
+      throw fail("PR_FEATURE_REFUSED", { feature: "retire", adapter: transport.name, reason: "it forgets no subscriptions by itself" });
+    }
+    throw fail("PR_DESTINATION_UNKNOWN", { transport: "this app", destination });
   }
 
   #guard(call: string): void {
@@ -216,8 +252,8 @@ class AppBus implements Bus {
   }
 }
 
-/** The letters' operations with one more; they keep their state, so each call goes to the object itself. */
-function withDestinations(letters: LetterOperations, destinations: Operations["destinations"]): Operations {
+/** The letters' operations as plain functions; they keep their state, so each call goes to the object itself. */
+function bound(letters: LetterOperations): LetterOperations {
   return {
     deadLetters: (filter, page) => letters.deadLetters(filter, page),
     deadLetterGroups: (filter) => letters.deadLetterGroups(filter),
@@ -228,6 +264,5 @@ function withDestinations(letters: LetterOperations, destinations: Operations["d
     purge: (filter) => letters.purge(filter),
     held: (page) => letters.held(page),
     scheduled: (page) => letters.scheduled(page),
-    destinations,
   };
 }

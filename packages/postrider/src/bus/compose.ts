@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
+import { isContract } from "../contracts/contract.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { validateInput } from "../contracts/read.ts";
 import type { BodyReading } from "../contracts/read.ts";
@@ -53,6 +54,8 @@ export function composer(options: ComposerOptions): Compose {
 }
 
 function requireRoute(contract: AnyContract, { contracts, destinations }: ComposerOptions): void {
+  if (!isContract(contract))
+    throw fail("PR_SEND_INVALID", { contract: String(contract), mistakes: "a contract is made by command() or event()" });
   if (contract.kind === "command" && contracts.family(contract.name) === undefined)
     throw fail("PR_OWNER_MISSING", { contract: contract.name });
   if (!destinations.has(destinationOf(contract))) throw fail("PR_CONTRACT_UNKNOWN", { contract: contract.name });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { service } from "../pipeline/service.ts";
 import type { Handler } from "../pipeline/service.ts";
@@ -107,6 +108,21 @@ test("a request that nobody answers in time is rejected, and expires unhandled",
   expect(runs).toBe(1);
 });
 
+test("a request whose caller has given up is not sent, and a signal that lives on is not listened to for ever", async () => {
+  let runs = 0;
+  const pricing = service("pricing", (on) => on(PriceOrder, (_, { reply }) => (runs++, reply({ price: 1 }))));
+  await using app = await appOf([pricing]);
+  const ask = (signal: AbortSignal): Promise<unknown> =>
+    app.bus.as("pricing").request(PriceOrder, { orderId: "o-1", total: 1 }, { signal });
+  await expect(ask(AbortSignal.abort())).rejects.toMatchObject({ code: "PR_ABORTED" });
+  await app.pass(100);
+  expect(runs).toBe(0);
+  const { signal } = new AbortController();
+  const asking = ask(signal);
+  await app.pass(100);
+  expect([await asking, getEventListeners(signal, "abort")]).toEqual([{ price: 1 }, []]);
+});
+
 test("what is used after the unit of work has ended throws, and is reported", async () => {
   const late: unknown[] = [];
   let keep: (() => void) | undefined;
@@ -146,6 +162,39 @@ test("once keeps its result for later runs, and must come before the transaction
   expect([effects.length, outcomes]).toEqual([
     1,
     ["PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1", "PR_TRANSACTION_OPEN", "receipt 1"],
+  ]);
+});
+
+test("what would wait for its own unit of work is refused at once, and says what to do instead", async () => {
+  const refused: string[] = [];
+  const note = (error: Error): void => void refused.push(error.message);
+  const handler: Handler<typeof PlaceOrder> = async (body, { tx, publish }) => {
+    await shop.publish(OrderPlaced, { ...body, total: 2 }); // nothing is open yet: that is its own affair
+    await tx.all("select 1");
+    await shop.send(PlaceOrder, body).catch(note);
+    await (async () => shop.read.get("select 1"))().catch(note);
+    await Promise.all([1].map(() => shop.transaction(async ({ tx: other }) => other.all("select 1")))).catch(note);
+    publish(OrderPlaced, { ...body, total: 3 });
+  };
+  const placed: number[] = [];
+  const ordering = service("ordering", (on) => {
+    on(PlaceOrder, handler);
+    on(OrderPlaced, ({ total }) => void placed.push(total));
+  });
+  await using app = await appOf([ordering]);
+  const shop = app.bus.as("ordering");
+  await shop.send(PlaceOrder, { orderId: "o-1", total: 1 });
+  await app.pass();
+  await shop.transaction(async ({ tx }) => {
+    await tx.all("select 1");
+    await shop.schedule(PlaceOrder, { orderId: "o-2", total: 1 }, { delayMs: 1 }).catch(note);
+  });
+  expect(placed).toEqual([2, 3]);
+  expect(refused).toEqual([
+    expect.stringMatching(/PR_TRANSACTION_OPEN.*bus\.as\("ordering"\)\.send.*order\.place in ordering.*its own `send`/),
+    expect.stringMatching(/\.read must be called before/),
+    expect.stringMatching(/\.transaction must be called before/),
+    expect.stringMatching(/\.schedule must be called before.*a transaction of ordering/),
   ]);
 });
 

@@ -1,4 +1,8 @@
 import { expect, test } from "vitest";
+import { memoryWorld } from "../adapters/memory/world.ts";
+import { fail } from "../base/errors.ts";
+import { VirtualClock } from "../base/virtual-clock.ts";
+import { event } from "../contracts/contract.ts";
 import { service } from "../pipeline/service.ts";
 import { appOf, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
@@ -17,6 +21,23 @@ test("a failure is retried at once, then from the schedule, then becomes a dead 
   const [letter] = await app.bus.operations.deadLetters();
   expect([runs.n, letter?.list, letter?.code, letter?.attempts, letter?.contract]).toEqual([6, "failed", "disk.no", 6, "order.place"]);
   expect(app.alerts.map(({ kind, code }) => [kind, code])).toEqual([["deadLetter", "disk.no"]]);
+});
+
+test("a transaction that lost to another runs again soon and counts as no failure, unless it loses again and again", async () => {
+  const runs = { n: 0 };
+  const losing = (times: number) => (): void => {
+    if (++runs.n <= times) throw fail("PR_STORE_CONFLICT", { store: "postgres", during: "the commit", detail: "deadlock detected" });
+  };
+  const never = { retry: { immediate: 0, delayed: 0 } };
+  await using app = await appOf([service("ordering", (on) => on(PlaceOrder, losing(10)), never)]);
+  await app.bus.as("ordering").send(PlaceOrder, order("o-1"));
+  await app.pass(10_000);
+  expect([runs.n, await app.bus.operations.deadLetters()]).toEqual([11, []]);
+  runs.n = -1;
+  await app.bus.as("ordering").send(PlaceOrder, order("o-2"));
+  await app.pass(10_000);
+  const [letter] = await app.bus.operations.deadLetters();
+  expect([runs.n, letter?.code, letter?.attempts]).toEqual([10, "PR_STORE_CONFLICT", 1]);
 });
 
 test("a redriven letter starts anew and is not swallowed by the inbox; a second redrive does nothing", async () => {
@@ -120,6 +141,28 @@ test("purging the dead head of a key lets the parked ones go on", async () => {
   expect(await app.bus.operations.purge({})).toBe(1);
   await app.pass(5000);
   expect(seen).toEqual([2, 3]);
+});
+
+test("what was parked goes on, in order, when the contract is no longer ordered or has another key by then", async () => {
+  const changes = { unordered: { ordered: false }, otherKey: { key: ({ orderId }: { orderId: string }) => `order ${orderId}` } };
+  for (const change of Object.values(changes)) {
+    const clock = new VirtualClock();
+    const world = memoryWorld({ clock });
+    const seen: number[] = [];
+    const failingAlways = service("watching", (on) => on(OrderMoved, failing(Infinity, { n: 0 })));
+    await using before = await appOf([failingAlways], { clock, world });
+    for (const step of [1, 2, 3]) await before.bus.as("watching").publish(OrderMoved, { orderId: "a", step });
+    await before.pass(500);
+    expect(await before.bus.operations.held()).toHaveLength(3);
+    await before[Symbol.asyncDispose]();
+    const Moved = event("order.moved", { schema: OrderMoved.schema, key: OrderMoved.key!, ordered: true, ...change });
+    await using after = await appOf([service("watching", (on) => on(Moved, ({ step }) => void seen.push(step)))], { clock, world });
+    await after.pass(5000);
+    expect([seen, await after.bus.operations.held()]).toEqual([[1, 2, 3], []]);
+    await after.bus.as("watching").publish(Moved, { orderId: "a", step: 4 });
+    await after.pass(500);
+    expect(seen).toEqual([1, 2, 3, 4]);
+  }
 });
 
 test("expired, unhandled and unreadable messages each go to their list, byte for byte, and their neighbours flow on", async () => {

@@ -3,6 +3,7 @@ import { VirtualClock } from "../base/virtual-clock.ts";
 import { memoryWorld } from "../adapters/memory/world.ts";
 import { command } from "../contracts/contract.ts";
 import { service } from "../pipeline/service.ts";
+import type { Recurrence } from "../ports/schedule.ts";
 import { createBus } from "./bus.ts";
 import { appOf, Order, OrderMoved, OrderPlaced, PlaceOrder } from "./app.test-support.ts";
 
@@ -32,6 +33,13 @@ test("what recurs is sent once per slot", async () => {
   await app.bus.as("ordering").recur("nightly", PlaceOrder, order("nightly"), { cron: "*/10 * * * *", timezone: "Asia/Seoul" });
   await app.pass(60 * 60_000 + 2000);
   expect([seen.length, new Set(seen).size]).toEqual([6, 6]);
+});
+
+test("a recurrence without time zone, as JavaScript may write it, is refused instead of coming once", async () => {
+  await using app = await appOf([service("ordering", (on) => on(PlaceOrder, () => undefined))]);
+  const recurring = app.bus.as("ordering").recur("nightly", PlaceOrder, order("nightly"), { cron: "0 3 * * *" } as Recurrence);
+  await expect(recurring).rejects.toThrow(/"undefined" is no IANA time zone, such as Asia\/Seoul/);
+  expect(await app.bus.operations.scheduled()).toEqual([]);
 });
 
 test("a handler's schedule leaves with its commit, or not at all", async () => {
@@ -222,6 +230,16 @@ test("health turns red while a backlog makes no progress, and says so once", asy
   open!();
   await app.pass(5000);
   expect([(await app.bus.health()).isReady, app.alerts.map(({ kind }) => kind)]).toEqual([true, ["stuck", "stuckOver"]]);
+});
+
+test("health is red and says why when a subscription cannot be looked at", async () => {
+  const world = memoryWorld({});
+  const transport = world.transport();
+  const consume = transport.consume.bind(transport);
+  transport.consume = async (subscription, sink) =>
+    Object.assign(await consume(subscription, sink), { inspect: () => Promise.reject(new Error("the disk is gone")) });
+  await using app = await appOf([service("ordering", (on) => on(PlaceOrder, () => undefined))], { world, commands: transport });
+  expect(await app.bus.health()).toMatchObject({ isReady: false, state: "running", reason: "the disk is gone" });
 });
 
 test("every mistake in the options is named at once, and owners are checked", () => {

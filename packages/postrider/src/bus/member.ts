@@ -1,15 +1,17 @@
 import type { Timer } from "../base/clock.ts";
+import { fail } from "../base/errors.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
 import { unsentLetters } from "../deadletters/letter.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
 import type { Runtime, RuntimeAlert } from "../delivery/runtime.ts";
 import { ServiceRunner } from "../delivery/service-runner.ts";
-import type { PlacedReading, SubscriptionStatus } from "../delivery/service-runner.ts";
+import type { PlacedReading, ReaderPatience, SubscriptionStatus } from "../delivery/service-runner.ts";
 import { outboxRelay } from "../outbox/relay.ts";
 import type { OutboxRelay } from "../outbox/relay.ts";
 import type { Service } from "../pipeline/service.ts";
 import type { DeadLetter } from "../ports/dead-letters.ts";
 import type { RetentionPolicy, Store } from "../ports/store.ts";
+import type { Transport } from "../ports/transport.ts";
 import { scheduler } from "../scheduling/scheduler.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
 import type { Sender } from "./api.ts";
@@ -47,6 +49,7 @@ export class Member {
   readonly #retention: RetentionPolicy;
   #cleanUpTimer: Timer | undefined;
   #isStopped = false;
+  #connecting: ReaderPatience | undefined;
 
   constructor(member: MemberOptions) {
     this.#member = member;
@@ -55,8 +58,8 @@ export class Member {
     this.sender = new ServiceSender({ runtime: this.#runtime, requests: member.requests, guard: member.guard });
   }
 
-  /** Starts what runs for the service. Its store must be open. */
-  async start(): Promise<void> {
+  /** Starts what runs for the service, and its reading of each transport once that is there. Its store must be open. */
+  async start(connecting: ReaderPatience): Promise<void> {
     const { service, contracts, subscriptions } = this.#member;
     this.#runner = new ServiceRunner({
       runtime: this.#runtime,
@@ -67,10 +70,11 @@ export class Member {
     });
     this.#scheduler = this.#schedulerOf(this.#runtime.store);
     this.#relay = this.#relayOf(this.#runtime.store);
-    await this.#runner.start();
+    this.#connecting = connecting;
     this.#relay?.start();
     this.#scheduler?.start();
     this.#cleanUpLater();
+    await this.#runner.start(connecting);
   }
 
   async stop(drainMs: number): Promise<void> {
@@ -150,7 +154,7 @@ export class Member {
     const { clock, random, logger, ids, service } = this.#runtime;
     return outboxRelay({
       store,
-      transportOf: (destination) => (destination.endsWith(".events") ? events : commands),
+      transportOf: (destination) => this.#connected(destination.endsWith(".events") ? events : commands),
       letterOf: unsentLetters(service, ids),
       onBuried: (letter) => this.#unsent(letter),
       clock,
@@ -158,6 +162,12 @@ export class Member {
       logger,
       owner: ids.next(),
     });
+  }
+
+  /** @throws PR_TRANSPORT_FAILED while it has not answered yet: what is to be sent waits */
+  #connected(transport: Transport): Transport {
+    if (this.#connecting?.isThere(transport) === true) return transport;
+    throw fail("PR_TRANSPORT_FAILED", { transport: transport.name, during: "send", detail: "it has not answered yet" });
   }
 
   #unsent(letter: DeadLetter): void {

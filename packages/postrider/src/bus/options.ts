@@ -6,7 +6,14 @@ import { noTelemetry } from "../telemetry/no-telemetry.ts";
 import type { BusOptions } from "./api.ts";
 import { checkOptions } from "./check-options.ts";
 
-const DEFAULTS = { lanes: 8, drainMs: 8000, sendDeadlineMs: 60_000, maxBodyBytes: 1024 * 1024, stuckAfterMs: 30_000 } as const;
+const DEFAULTS = {
+  lanes: 8,
+  drainMs: 8000,
+  sendDeadlineMs: 60_000,
+  maxBodyBytes: 1024 * 1024,
+  stuckAfterMs: 30_000,
+  startPatienceMs: 60_000,
+} as const;
 
 /** What an app runs with, nothing left open. */
 export type ResolvedOptions = BusOptions &
@@ -18,6 +25,7 @@ export type ResolvedOptions = BusOptions &
       | "sendDeadlineMs"
       | "maxBodyBytes"
       | "stuckAfterMs"
+      | "startPatienceMs"
       | "logger"
       | "telemetry"
       | "clock"

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
+import type { PostriderError } from "../base/errors.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { validateReply } from "../contracts/read.ts";
 import { REPLY_STATUS } from "../delivery/reply.ts";
@@ -13,6 +14,8 @@ interface Waiting {
   readonly contract: AnyContract;
   readonly answer: Deferred<unknown>;
   readonly timer: Timer;
+  /** Listens no longer for the caller's signal, which may live on for long. */
+  readonly forget: () => void;
 }
 
 /** What waits for answers: one inbox per process and transport, opened at the first request. */
@@ -39,12 +42,9 @@ export class Requests {
     const timer = this.#clock.after(timeoutMs, () => this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs })), {
       keepAlive: true,
     });
-    this.#waiting.set(id, { contract, answer, timer });
-    signal?.addEventListener(
-      "abort",
-      () => this.#fail(id, fail("PR_ABORTED", { during: `the request ${contract.name}` }, { cause: signal.reason })),
-      { once: true },
-    );
+    const abort = (): void => this.#fail(id, aborted(contract, signal!));
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#waiting.set(id, { contract, answer, timer, forget: () => signal?.removeEventListener("abort", abort) });
     return answer.promise;
   }
 
@@ -70,7 +70,7 @@ export class Requests {
       const service = message.envelope!.source.slice(1);
       return this.#fail(
         id,
-        fail("PR_REPLY_FAILED", { service, contract: waiting.contract.name, reason: `${String(code)}: ${String(reason)}` }),
+        fail("PR_REPLY_FAILED", { service, contract: waiting.contract.name, reason: failureText(String(code), String(reason)) }),
       );
     }
     void this.#accept(id, waiting, read.value);
@@ -90,6 +90,17 @@ export class Requests {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     waiting?.timer.cancel();
+    waiting?.forget();
     return waiting;
   }
+}
+
+/** Our own errors begin with their code, and end in a full stop, as the text around this does. */
+function failureText(code: string, reason: string): string {
+  return (reason.startsWith(`${code}:`) ? reason : `${code}: ${reason}`).replace(/\.$/, "");
+}
+
+/** What a request rejects with whose caller has given up. */
+export function aborted(contract: AnyContract, signal: AbortSignal): PostriderError {
+  return fail("PR_ABORTED", { during: `the request ${contract.name}` }, { cause: signal.reason });
 }

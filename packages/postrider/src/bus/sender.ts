@@ -1,6 +1,8 @@
 import { isPromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { AnyContract, InputOfContract, ReplyOf } from "../contracts/contract.ts";
+import { refuseInsideUnit, within } from "../delivery/around.ts";
+import type { UnitHolder } from "../delivery/around.ts";
 import { dueAtOf } from "../delivery/handler-context.ts";
 import { lazySql } from "../delivery/lazy-sql.ts";
 import type { Runtime } from "../delivery/runtime.ts";
@@ -13,8 +15,9 @@ import type { ProgressReport } from "../ports/progress.ts";
 import type { Recurrence } from "../ports/schedule.ts";
 import type { Store } from "../ports/store.ts";
 import { putRecurring } from "../scheduling/recurrence.ts";
-import type { Sender, UnitOfWork } from "./api.ts";
+import type { Sender, TransactionOptions, UnitOfWork } from "./api.ts";
 import { Outbound } from "./outbound.ts";
+import { aborted } from "./requests.ts";
 import type { Requests } from "./requests.ts";
 
 const REQUEST_TIMEOUT_MS = 5000;
@@ -60,10 +63,11 @@ export class ServiceSender implements Sender {
     body: InputOfContract<Of>,
     options: SendOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
   ): Promise<ReplyOf<Of>> {
-    this.#options.guard("request");
+    this.#guard("request");
     const { requests, runtime } = this.#options;
     if (contract.reply === undefined) throw fail("PR_REPLY_UNEXPECTED", { contract: contract.name });
     const { timeoutMs = REQUEST_TIMEOUT_MS, signal, ...sending } = options;
+    if (!(timeoutMs > 0)) throw fail("PR_SEND_INVALID", { contract: contract.name, mistakes: "timeoutMs must be more than 0" });
     const replyTo = await requests.address();
     const { id, messages } = runtime.compose(contract, body, {
       options: { expiresAfterMs: timeoutMs, ...sending },
@@ -71,13 +75,14 @@ export class ServiceSender implements Sender {
       replyTo,
     });
     const composed = await messages;
+    if (signal?.aborted === true) throw aborted(contract, signal); // before anything is sent
     const answer = requests.expect(id, contract, timeoutMs, signal);
     this.#outbound.send(composed, true).catch((error: unknown) => requests.forget(id, error));
     return (await answer) as ReplyOf<Of>;
   }
 
   async schedule<Of extends AnyContract>(contract: Of, body: InputOfContract<Of>, when: When, options: SendOptions = {}): Promise<Sent> {
-    this.#options.guard("schedule");
+    this.#guard("schedule");
     return this.transaction(async (unit) => unit.schedule(contract, body, when, options));
   }
 
@@ -88,7 +93,7 @@ export class ServiceSender implements Sender {
     recurrence: Recurrence,
     options: Omit<SendOptions, "id"> = {},
   ): Promise<Sent> {
-    this.#options.guard("recur");
+    this.#guard("recur");
     const { runtime } = this.#options;
     const store = this.#storeFor("recur");
     const [message] = await runtime.compose(contract, body, { options, identify: this.#identify }).messages;
@@ -99,12 +104,12 @@ export class ServiceSender implements Sender {
   }
 
   cancelScheduled(id: string): Promise<boolean> {
-    this.#options.guard("cancelScheduled");
+    this.#guard("cancelScheduled");
     return this.#storeFor("cancelScheduled").transaction((transaction) => transaction.schedule.cancel(id));
   }
 
   async reschedule(id: string, when: When): Promise<void> {
-    this.#options.guard("reschedule");
+    this.#guard("reschedule");
     const { runtime } = this.#options;
     const wasThere = await this.#storeFor("reschedule").transaction((transaction) =>
       transaction.schedule.reschedule(id, dueAtOf(when, runtime.clock)),
@@ -113,12 +118,15 @@ export class ServiceSender implements Sender {
     runtime.wake("schedule");
   }
 
-  async transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>): Promise<Result> {
-    this.#options.guard("transaction");
-    this.#storeFor("transaction");
-    const unit = new StoreUnit({ runtime: this.#options.runtime, inbox: undefined, settleIn: undefined });
+  async transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>, options: TransactionOptions = {}): Promise<Result> {
+    if (options.within === undefined) this.#guard("transaction");
+    else this.#options.guard("transaction"); // it joins what is open
+    const store = this.#storeFor("transaction");
+    const { runtime } = this.#options;
+    const own = options.within === undefined ? runtime : { ...runtime, store: storeWithin(store, options.within) };
+    const unit = new StoreUnit({ runtime: own, inbox: undefined, settleIn: undefined });
     try {
-      const result = await work(this.#unitApi(unit));
+      const result = await within(holderOf(unit, runtime), () => work(this.#unitApi(unit)));
       await unit.complete();
       return result;
     } catch (error) {
@@ -128,6 +136,7 @@ export class ServiceSender implements Sender {
   }
 
   get read(): Sql {
+    refuseInsideUnit(`bus.as("${this.#options.runtime.service}").read`, this.#options.runtime); // it may wait for the unit's end, and never sees its rows
     return this.#storeFor("read").read;
   }
 
@@ -141,7 +150,7 @@ export class ServiceSender implements Sender {
     body: unknown,
     options: (SendOptions & { readonly direct?: boolean }) | undefined,
   ): Promise<Sent> {
-    this.#options.guard(call);
+    this.#guard(call);
     const { runtime } = this.#options;
     const { id, messages: composed } = runtime.compose(contract, body, { options, identify: this.#identify });
     const messages = isPromise(composed) ? await composed : composed;
@@ -178,9 +187,31 @@ export class ServiceSender implements Sender {
     };
   }
 
+  /** Whether this may be called now, and here. */
+  #guard(call: string): void {
+    const { guard, runtime } = this.#options;
+    guard(call);
+    refuseInsideUnit(`bus.as("${runtime.service}").${call}`, runtime);
+  }
+
   #storeFor(feature: string): Store {
     const { store, service } = this.#options.runtime;
     if (store === undefined) throw fail("PR_STORE_NEEDED", { feature, service });
     return store;
   }
+}
+
+function storeWithin(store: Store, handle: unknown): Pick<Store, "transaction"> {
+  if (store.within !== undefined) return store.within(handle);
+  throw fail("PR_FEATURE_REFUSED", { feature: "transaction({ within })", adapter: store.name, reason: "its transactions are its own" });
+}
+
+function holderOf(unit: StoreUnit, runtime: Runtime): UnitHolder {
+  return {
+    runtime,
+    holderName: `a transaction of ${runtime.service}`,
+    get hasOpenUnit() {
+      return unit.isOpen && !unit.isEnded;
+    },
+  };
 }

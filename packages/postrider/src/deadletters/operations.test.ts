@@ -250,3 +250,18 @@ test("groups of all services are one list, most letters first", async () => {
     ["payment", "DECLINED", 1],
   ]);
 });
+
+test("a filter, page or option that would do more than was meant is refused, and nothing is done", async () => {
+  const { operations, giveUp } = shop();
+  await giveUp();
+  const forgotten: Record<string, unknown> = { fingerprint: undefined };
+  for (const filter of [{ code: "DECLINED" }, forgotten, undefined, null, "failed"]) {
+    await expect(operations.purge(filter as never)).rejects.toMatchObject({ code: "PR_CALL_INVALID" });
+    await expect(operations.redriveMany({ filter: filter as never })).rejects.toMatchObject({ code: "PR_CALL_INVALID" });
+  }
+  for (const options of [{ ratePerSecond: 0 }, { canary: Number.NaN }, { stopAtFailureRatio: 2 }, { rate: 1 }])
+    await expect(operations.redriveMany({ filter: {}, ...options })).rejects.toMatchObject({ code: "PR_CALL_INVALID" });
+  for (const limit of [0, -1, 1.5, Number.NaN, 1e9])
+    await expect(operations.deadLetters({}, { limit })).rejects.toThrow(/limit must be a whole number/);
+  expect([await operations.purge({ ids: [] }), await operations.purge({})]).toEqual([0, 1]);
+});

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import type { Page } from "../ports/page.ts";
 import type { Store } from "../ports/store.ts";
+import { checkFilter, checkPage, checkRedrive } from "./check-call.ts";
 import { purgeLetters } from "./purge.ts";
 import { RedriveRun } from "./redrive-many.ts";
 import type { RedriveTarget } from "./redrive-many.ts";
@@ -33,11 +34,14 @@ class StoreOperations implements LetterOperations {
   }
 
   async deadLetters(filter: LetterFilter = {}, page: Page = DEFAULT_PAGE): ReturnType<LetterOperations["deadLetters"]> {
+    checkFilter("deadLetters", filter);
+    checkPage("deadLetters", page);
     const { service: _, ...plain } = filter;
     return newest(await this.#each(filter, (store) => store.deadLetters.list(plain, page)), page.limit);
   }
 
   async deadLetterGroups(filter: LetterFilter = {}): ReturnType<LetterOperations["deadLetterGroups"]> {
+    checkFilter("deadLetterGroups", filter);
     const { service: _, ...plain } = filter;
     const groups = await this.#each(filter, (store) => store.deadLetters.groups(plain));
     return groups.sort((one, other) => other.count - one.count || other.lastAt - one.lastAt);
@@ -70,6 +74,7 @@ class StoreOperations implements LetterOperations {
   }
 
   async redriveMany(options: RedriveOptions): ReturnType<LetterOperations["redriveMany"]> {
+    checkRedrive(options);
     const targets = await this.#each(options.filter, (store) => targetsOf(store, options.filter));
     // Oldest first, as they came: newer ones may build on what older ones do.
     targets.sort((one, other) => (one.letter.id < other.letter.id ? -1 : 1));
@@ -82,6 +87,7 @@ class StoreOperations implements LetterOperations {
   }
 
   async purge(filter: LetterFilter): Promise<number> {
+    checkFilter("purge", filter);
     const { service: _, ...plain } = filter;
     const counts = await this.#each(filter, async (store) => {
       const count = await purgeLetters(store, plain);
@@ -92,10 +98,12 @@ class StoreOperations implements LetterOperations {
   }
 
   async held(page: Page = DEFAULT_PAGE): ReturnType<LetterOperations["held"]> {
+    checkPage("held", page);
     return newest(await this.#each({}, async (store) => withService(store, await store.held.list(page))), page.limit);
   }
 
   async scheduled(page: Page = DEFAULT_PAGE): ReturnType<LetterOperations["scheduled"]> {
+    checkPage("scheduled", page);
     return newest(await this.#each({}, async (store) => withService(store, await store.schedule.list(page))), page.limit);
   }
 

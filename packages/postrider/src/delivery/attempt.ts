@@ -1,3 +1,5 @@
+import { backoffMs } from "../base/backoff.ts";
+import type { BackoffOptions } from "../base/backoff.ts";
 import { fail, isPostriderError } from "../base/errors.ts";
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
@@ -5,6 +7,7 @@ import type { Once } from "../effects/once.ts";
 import { bodyHash } from "../inbox/body-hash.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
 import type { RetryPolicy } from "../pipeline/service.ts";
+import { within } from "./around.ts";
 import { RunContext } from "./handler-context.ts";
 import { decide, failureOf } from "./policy.ts";
 import type { Failure } from "./policy.ts";
@@ -33,6 +36,10 @@ export interface AttemptOptions {
   /** Called once the handler has ended well and only the commit is left. */
   readonly onHandlerDone: (work: Work) => void;
 }
+
+// A transaction that lost to another has not failed: it runs again, and no attempt is counted. Where it loses for seconds on end, something else is wrong.
+const MAX_CONFLICTS = 10;
+const CONFLICT_BACKOFF: BackoffOptions = { firstMs: 5, factor: 2, maxMs: 1000, jitter: 1 };
 
 const ANY_BODY = "adapted"; // an original and its adapted copies share an id and differ in their bodies by right
 const HANDLED: Outcome = { kind: "handled" };
@@ -63,9 +70,14 @@ async function attemptUnlessDone(options: AttemptOptions, work: Work, inbox: Inb
 
 async function persist(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined, first: MaybePromise<Ended>): Promise<Outcome> {
   const policy = options.policyOf(work);
+  let conflicts = 0;
   for (let ended = await first; ; ended = await runOnce(options, work, inbox)) {
     if (ended.kind !== "failed") return ended;
     const { failure } = ended;
+    if (isPostriderError(failure.error, "PR_STORE_CONFLICT") && conflicts < MAX_CONFLICTS) {
+      if (!(await waited(options, work, backoffMs(CONFLICT_BACKOFF, ++conflicts, options.runtime.random)))) return INTERRUPTED;
+      continue;
+    }
     work.failures++;
     work.firstFailedAt ??= options.runtime.clock.now();
     const decision = decide(policy, failure, work.failures, options.runtime.random);
@@ -147,7 +159,9 @@ function handlerDone(options: AttemptOptions, { work, context }: Run): void {
 
 function callHandler(options: AttemptOptions, work: Work, context: RunContext): Promise<void> | void {
   const { definition, envelope, body } = work.ready;
-  const returned = options.runtime.telemetry.within(envelope, options.runtime.service, () => definition.handler(body as never, context));
+  const returned = options.runtime.telemetry.within(envelope, options.runtime.service, () =>
+    within(context, () => definition.handler(body as never, context)),
+  );
   if (!isPromise(returned)) return;
   const limitMs = options.timeoutMsOf(work);
   work.deadlineAt = limitMs > 0 ? options.runtime.clock.monotonicMs() + limitMs : 0;

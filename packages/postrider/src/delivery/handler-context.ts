@@ -8,6 +8,7 @@ import type { Draft } from "../envelope/outgoing.ts";
 import type { HandlerContext, MessageFacts, SendOptions, Sent, UnitOfWorkSql, When } from "../pipeline/context.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Once } from "../effects/once.ts";
+import type { UnitHolder } from "./around.ts";
 import { boundLogger } from "./bound-logger.ts";
 import { lazySql } from "./lazy-sql.ts";
 import { replyTo } from "./reply.ts";
@@ -26,7 +27,7 @@ export interface ContextOptions {
 }
 
 /** The context of one run. Everything is made at first use: most handlers need little of it. */
-export class RunContext implements HandlerContext<unknown> {
+export class RunContext implements HandlerContext<unknown>, UnitHolder {
   readonly #options: ContextOptions;
   #abort: AbortController | undefined;
   #facts: MessageFacts | undefined;
@@ -126,7 +127,7 @@ export class RunContext implements HandlerContext<unknown> {
       this.#guard("once");
       const { runtime, work, unit, once } = this.#options;
       if (once === undefined) throw fail("PR_STORE_NEEDED", { feature: "once", service: runtime.service });
-      if (unit.isOpen) throw fail("PR_TRANSACTION_OPEN", { call: "once", handler: this.#handler });
+      if (unit.isOpen) throw fail("PR_TRANSACTION_OPEN", { call: "once", handler: this.holderName, instead: "" });
       const { envelope, definition } = work.ready;
       return once(
         { rootId: envelope.rootid ?? envelope.id, service: runtime.service, handler: definition.contract.name, name },
@@ -141,7 +142,16 @@ export class RunContext implements HandlerContext<unknown> {
     (this.#abort ??= new AbortController()).abort(reason);
   }
 
-  get #handler(): string {
+  get hasOpenUnit(): boolean {
+    const { unit } = this.#options;
+    return unit.isOpen && !unit.isEnded;
+  }
+
+  get runtime(): Runtime {
+    return this.#options.runtime;
+  }
+
+  get holderName(): string {
     return `${this.#options.work.ready.definition.contract.name} in ${this.#options.runtime.service}`;
   }
 
@@ -149,8 +159,10 @@ export class RunContext implements HandlerContext<unknown> {
     if (!this.#options.unit.isEnded) return;
     const { runtime } = this.#options;
     const code: ErrorCode = "PR_CONTEXT_SEALED";
-    const error = fail(code, { call, handler: this.#handler });
-    runtime.logger.error({ err: error, code, service: runtime.service, messageId: this.#options.work.ready.envelope.id }, error.message);
+    const error = fail(code, { call, handler: this.holderName });
+    // An interrupted run goes on until it notices: no mistake of its handler.
+    const level = this.#abort?.signal.aborted === true ? "debug" : "error";
+    runtime.logger[level]({ err: error, code, service: runtime.service, messageId: this.#options.work.ready.envelope.id }, error.message);
     throw error;
   }
 
@@ -176,8 +188,10 @@ export class RunContext implements HandlerContext<unknown> {
 
 /** When something scheduled is due, in milliseconds since the epoch. */
 export function dueAtOf(when: When, clock: Clock): number {
-  const dueAt = "at" in when ? when.at.getTime() : clock.now() + when.delayMs;
-  if (!Number.isFinite(dueAt)) throw fail("PR_CONFIG_INVALID", { mistakes: "a message is scheduled for no valid time" });
+  const { at, delayMs } = (when ?? {}) as { readonly at?: Date; readonly delayMs?: number };
+  const dueAt = at === undefined ? clock.now() + Number(delayMs) : Number(at);
+  if (!Number.isFinite(dueAt))
+    throw fail("PR_CONFIG_INVALID", { mistakes: "a message is scheduled for no valid time: say { at: new Date(…) } or { delayMs: … }" });
   return dueAt;
 }
 

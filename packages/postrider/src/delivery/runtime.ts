@@ -59,14 +59,14 @@ export interface ComposeRequest {
 }
 
 /** The transport of a destination that lives in the service's own database, if it does. */
-export function colocatedOf(runtime: Pick<Runtime, "store">, transport: Transport): Colocated | undefined {
+export function colocatedOf(runtime: { readonly store: object | undefined }, transport: Transport): Colocated | undefined {
   const { colocated } = transport;
   return runtime.store !== undefined && colocated?.shares(runtime.store) === true ? colocated : undefined;
 }
 
 /** Writes messages in a transaction: into the log itself where it is in the same database, else into the outbox. */
 export function enlist(
-  runtime: Pick<Runtime, "store" | "transportOf">,
+  runtime: Pick<Runtime, "transportOf"> & { readonly store: object | undefined },
   transaction: StoreTransaction,
   batch: readonly Outgoing[],
 ): MaybePromise<void> {
@@ -88,7 +88,7 @@ export function enlist(
 }
 
 function enlistOn(
-  runtime: Pick<Runtime, "store">,
+  runtime: { readonly store: object | undefined },
   transport: Transport,
   transaction: StoreTransaction,
   batch: readonly Outgoing[],

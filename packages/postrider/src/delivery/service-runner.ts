@@ -1,4 +1,6 @@
 import type { Timer } from "../base/clock.ts";
+import { persist } from "../base/persist.ts";
+import type { PersistOptions } from "../base/persist.ts";
 import { effectLedger } from "../effects/once.ts";
 import { payloadNameOf } from "../envelope/plain.ts";
 import type { PlainForm } from "../envelope/plain.ts";
@@ -65,6 +67,16 @@ export interface PlacedReading {
   readonly subscription: Subscription;
 }
 
+/** How reading waits for transports that are not there yet. */
+export interface ReaderPatience {
+  /** Resolves once a transport can be read. */
+  ready(transport: Transport): Promise<void>;
+  /** Whether a transport has answered. */
+  isThere(transport: Transport): boolean;
+  /** How to try again when it is gone at that moment. */
+  patience(transport: Transport): PersistOptions;
+}
+
 /** What a running service stands on. */
 export interface ServiceRunnerOptions {
   readonly runtime: Runtime;
@@ -79,7 +91,7 @@ export interface ServiceRunnerOptions {
 export class ServiceRunner {
   readonly #options: ServiceRunnerOptions;
   readonly #dispatcher: Dispatcher<Work>;
-  readonly #consumers: { readonly consumer: Consumer; readonly floor: WorkFloor }[];
+  readonly #consumers: { readonly consumer: Consumer; readonly floor: WorkFloor; readonly transport: Transport }[];
   #limitTimer: Timer | undefined;
 
   constructor(options: ServiceRunnerOptions) {
@@ -88,12 +100,21 @@ export class ServiceRunner {
     const { store } = options.runtime;
     const starts =
       store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts, options.runtime.lone);
-    this.#consumers = options.subscriptions.map((place) => consumerOf({ ...place, options, dispatcher: this.#dispatcher, starts }));
+    this.#consumers = options.subscriptions.map((place) => ({
+      ...consumerOf({ ...place, options, dispatcher: this.#dispatcher, starts }),
+      transport: place.transport,
+    }));
   }
 
-  async start(): Promise<void> {
-    await Promise.all(this.#consumers.map(({ consumer }) => consumer.start()));
+  /** Resolves once every subscription is read: each begins as soon as its transport is there. */
+  async start(connecting: ReaderPatience): Promise<void> {
     this.#checkTimeLimits();
+    await Promise.all(
+      this.#consumers.map(async ({ consumer, transport }) => {
+        await connecting.ready(transport);
+        await persist(() => consumer.start(), connecting.patience(transport));
+      }),
+    );
   }
 
   /** Takes nothing more, lets what runs end within `drainMs`, gives back the rest, releases the lanes. */

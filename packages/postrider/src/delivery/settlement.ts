@@ -94,7 +94,7 @@ export class Settlement {
       deadLetterId: work.held?.deadLetterId,
       destination: this.#options.destination,
       lane: work.lane.lane.number,
-      key: work.key,
+      key: orderingKeyOf(work),
       isOrdered: this.#isOrdered(work) && list === "failed",
       failure,
       attempts: work.failures,
@@ -105,7 +105,7 @@ export class Settlement {
       (transaction) => transaction.deadLetters.add(letter),
       (transaction) => enlist(runtime, transaction, failedReply(runtime, envelope, failure)),
     ]);
-    if (letter.isOrdered) work.lane.blocked.add(work.key!);
+    if (letter.isOrdered) work.lane.blocked.add(letter.key!);
     return id;
   }
 
@@ -203,8 +203,9 @@ export class Settlement {
   async #completeHeld(transaction: StoreTransaction, work: Work): Promise<void> {
     const { destination } = this.#options;
     await transaction.held.complete(work.held!);
-    if (!this.#isOrdered(work)) return;
-    const key = work.key!;
+    const key = orderingKeyOf(work);
+    // What waits behind it was parked by the contract of that time, which may have been ordered, or by another key.
+    if (key === undefined || !(work.held!.isOrdered || this.#isOrdered(work))) return;
     if (await transaction.held.releaseNext(destination, key)) this.#options.onHeld(this.#options.runtime.clock.now());
     else if (!(await transaction.held.isBlocked(destination, key, work.held!.id))) work.unblocksKey = true;
   }
@@ -237,6 +238,11 @@ export class Settlement {
 /** Whether an error says that this process no longer owns what it worked on. */
 export function isLeaseLost(error: unknown): boolean {
   return isPostriderError(error, "PR_LEASE_LOST");
+}
+
+/** The key that others wait behind: of a held message the one it was held with, for the contract's key may have changed since. */
+function orderingKeyOf({ held, key }: Work): string | undefined {
+  return held?.isOrdered === true ? held.key : key;
 }
 
 /** A message is held once for each handler. */

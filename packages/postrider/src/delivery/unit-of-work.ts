@@ -4,7 +4,7 @@ import { fail } from "../base/errors.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
 import type { ScheduledMessage } from "../ports/schedule.ts";
-import type { StoreTransaction } from "../ports/store.ts";
+import type { Store, StoreTransaction } from "../ports/store.ts";
 import { enlist, inOrder } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -21,7 +21,7 @@ export class InboxRefusal extends Error {
 
 /** What a unit of work must do besides what its handler asks for. */
 export interface UnitOptions {
-  readonly runtime: Runtime;
+  readonly runtime: Omit<Runtime, "store"> & { readonly store: Pick<Store, "transaction"> | undefined };
   /** The inbox row, where the message may come again. Written first. */
   readonly inbox: InboxEntry | undefined;
   /** Settles the message within the transaction. Absent where that is done after the commit. */

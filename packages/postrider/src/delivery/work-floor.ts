@@ -4,6 +4,7 @@ import { fail } from "../base/errors.ts";
 import { attempt, mayComeAgain } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { logFailure } from "./failure-line.ts";
 import { KeyGate } from "./key-gate.ts";
 import type { LaneState } from "./lane-state.ts";
 import { failureOf } from "./policy.ts";
@@ -13,6 +14,7 @@ import type { Runtime } from "./runtime.ts";
 import { isLeaseLost } from "./settlement.ts";
 import type { Settlement } from "./settlement.ts";
 import type { StartLedger } from "./starts.ts";
+import { Twins } from "./twins.ts";
 import type { Runner, Work } from "./work.ts";
 import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { MessageOutcome } from "../ports/telemetry.ts";
@@ -37,8 +39,7 @@ export class WorkFloor implements Runner {
   readonly #attempt: AttemptOptions;
   readonly #gate = new KeyGate<Work>();
   readonly #running = new Set<Work>();
-  /** By inbox id: what runs and may come again. */
-  readonly #twins = new Map<string, Work>();
+  readonly #twins = new Twins();
   #lastEndedAt: number;
 
   constructor(options: WorkFloorOptions) {
@@ -81,8 +82,12 @@ export class WorkFloor implements Runner {
   async leave(state: LaneState<Work>, deadlineMs: number): Promise<void> {
     state.isLeaving = true;
     const isOfLane = (work: Work): boolean => work.lane === state;
-    const waiting = [...this.#options.dispatcher.evict(isOfLane), ...this.#gate.evict(isOfLane)];
-    for (const work of waiting) this.#giveBackWaiting(work);
+    for (const work of this.#gate.evict(isOfLane)) this.#giveBackWaiting(work);
+    // These have passed the gate: their keys must be free for when the lane comes back.
+    for (const work of this.#options.dispatcher.evict(isOfLane)) {
+      this.#giveBackWaiting(work);
+      this.#letNextPass(work);
+    }
     await this.#drain(
       [...state.open].filter((work) => work.state === "running"),
       deadlineMs,
@@ -110,7 +115,7 @@ export class WorkFloor implements Runner {
       const outcome = await running;
       if (outcome !== undefined) await this.#settle(work, outcome, startedAt);
     } catch (error) {
-      await this.#unsettled(work, error);
+      if (await this.#mayRunAgain(work, error)) return this.#runAgain(work);
     }
     this.#finish(work);
   }
@@ -126,17 +131,9 @@ export class WorkFloor implements Runner {
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison")
       return void (await this.#buryPoison(work, starts));
     if (parking.mustPark(work) && (await parking.park(work))) return undefined;
-    if (mayComeAgain(this.#attempt, work)) await this.#waitForTwin(work);
+    if (mayComeAgain(this.#attempt, work)) await this.#twins.wait(work);
     // While it waited its lane may have begun to leave: then it has not started, and does not.
     return work.lane.isLeaving ? { kind: "interrupted" } : attempt(this.#attempt, work);
-  }
-
-  /** Of two copies of one message that meet here, the later waits: the inbox will tell it what became of the first. */
-  async #waitForTwin(work: Work): Promise<void> {
-    const { inboxId } = work.ready;
-    for (let twin = this.#twins.get(inboxId); twin !== undefined; twin = this.#twins.get(inboxId))
-      await (twin.ended ??= deferred()).promise;
-    this.#twins.set(inboxId, work);
   }
 
   #handled(work: Work, startedAt: number): void {
@@ -168,7 +165,7 @@ export class WorkFloor implements Runner {
         dispatcher.report(outcome.failure.code, work.isProbe);
         if (wasOut) work.failures = work.held?.failures ?? 0; // an outage burns no attempts but the probe's
         await this.#options.settlement.retryLater(work, runtime.clock.now() + outcome.delayMs);
-        this.#logFailure(work, outcome.failure, `runs again in ${outcome.delayMs} ms`);
+        logFailure(this.#options.runtime, work, outcome.failure, `runs again in ${outcome.delayMs} ms`);
         return this.#count(work, "retried", durationMs);
       }
     }
@@ -182,7 +179,7 @@ export class WorkFloor implements Runner {
   async #bury(work: Work, list: DeadLetterList, failure: Failure): Promise<void> {
     const { runtime, settlement } = this.#options;
     const id = await settlement.bury(work, list, failure);
-    this.#logFailure(work, failure, `is a dead letter now: ${id}`);
+    logFailure(this.#options.runtime, work, failure, `is a dead letter now: ${id}`);
     const { name } = work.ready.definition.contract;
     runtime.alert({
       kind: "deadLetter",
@@ -211,32 +208,51 @@ export class WorkFloor implements Runner {
     else await work.delivery!.giveBack();
   }
 
-  /** The run ended and could not be settled: it will come again, and nothing was lost. */
-  async #unsettled(work: Work, error: unknown): Promise<void> {
+  /** The run ended and could not be settled: nothing was lost. Whether it runs again here, because its lane is still ours; else it comes again. */
+  async #mayRunAgain(work: Work, error: unknown): Promise<boolean> {
     const { runtime } = this.#options;
-    if (!isLeaseLost(error))
-      runtime.logger.error(
-        { err: error, service: runtime.service, messageId: work.ready.envelope.id },
-        "a message could not be settled; it goes back",
-      );
-    // The store is in trouble or the lane is gone; at once again would only spin.
-    if (!work.lane.isGone && !isLeaseLost(error)) await runtime.clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
+    const { service, clock } = runtime;
+    if (!isLeaseLost(error)) {
+      runtime.logger.error({ err: error, service, messageId: work.ready.envelope.id }, "a message could not be settled; it runs again");
+      // The store is in trouble; at once again would only spin.
+      if (!work.lane.isGone) await clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
+      if (!work.lane.isLeaving) return true;
+    }
     await this.#interrupted(work).catch(() => undefined);
+    return false;
+  }
+
+  /** Given back it would come again behind those of its key that wait here: so it keeps its key, and nobody passes. */
+  #runAgain(work: Work): void {
+    this.#leaveRun(work);
+    work.failures = work.held?.failures ?? 0; // what could not be written down has not happened
+    work.state = "waiting";
+    this.#freePlace(work);
+    this.#options.dispatcher.add(work);
+  }
+
+  /** The run is over, whatever becomes of its message. */
+  #leaveRun(work: Work): void {
+    this.#running.delete(work);
+    if (work.isProbe) this.#options.dispatcher.probeEnded();
+    if (work.isSuspect) this.#options.starts?.survived(work);
+    this.#twins.leave(work);
   }
 
   #finish(work: Work): void {
-    this.#running.delete(work);
-    if (work.isProbe) this.#options.dispatcher.probeEnded();
+    this.#leaveRun(work);
     this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
-    if (work.isSuspect) this.#options.starts?.survived(work);
     if (work.unblocksKey) this.#options.parking.unblock(work);
     work.lane.open.delete(work);
-    if (this.#twins.size > 0 && this.#twins.get(work.ready.inboxId) === work) this.#twins.delete(work.ready.inboxId);
     work.end();
     this.onEnded(work);
+    this.#letNextPass(work);
+    this.#freePlace(work);
+  }
+
+  #letNextPass(work: Work): void {
     const next = this.#gate.leave(work);
     if (next !== undefined) this.#options.dispatcher.add(next);
-    this.#freePlace(work);
   }
 
   /** The handler is done; what is left is the commit, which needs no place. */
@@ -268,22 +284,6 @@ export class WorkFloor implements Runner {
   #count(work: Work, outcome: MessageOutcome, durationMs: number): void {
     const { runtime } = this.#options;
     runtime.telemetry.settled(runtime.service, work.ready.definition.contract.name, outcome, durationMs);
-  }
-
-  #logFailure(work: Work, failure: Failure, what: string): void {
-    const { runtime } = this.#options;
-    const { envelope, definition } = work.ready;
-    const fields = {
-      service: runtime.service,
-      contract: definition.contract.name,
-      messageId: envelope.id,
-      correlationId: envelope.correlationid,
-      causationId: envelope.causationid,
-      conversationId: envelope.conversationid,
-      code: failure.code,
-      failures: work.failures,
-    };
-    runtime.logger.warn(fields, `a message failed and ${what}: ${failure.reason}`);
   }
 }
 

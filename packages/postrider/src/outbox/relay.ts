@@ -31,7 +31,7 @@ export interface OutboxRelayOptions {
   readonly pollMs?: number;
   /** Rows per claim. Default 500. */
   readonly batch?: number;
-  /** How long one send may take, in milliseconds. Default 20 000. */
+  /** How long one send may take, in milliseconds. Default 10 000. */
   readonly deadlineMs?: number;
 }
 
@@ -55,8 +55,10 @@ export interface OutboxRelay {
   depth(): Promise<number>;
 }
 
-const BACKOFF: BackoffOptions = { firstMs: 200, factor: 2, maxMs: 30_000, jitter: 0.2 };
-const LEASE_MARGIN_MS = 10_000; // a send that ends at its deadline must still find its rows leased when it marks them
+// The longest wait is what a message still waits once a broker that was away answers again.
+const BACKOFF: BackoffOptions = { firstMs: 200, factor: 2, maxMs: 2_000, jitter: 0.2 };
+const PROBE_ROWS = 10; // while nothing can be sent, this many are tried at a time: the others stay where they are
+const LEASE_MARGIN_MS = 3_000; // a send that ends at its deadline must still find its rows leased when it marks them
 const QUIET_MS = 60_000;
 
 /**
@@ -65,12 +67,20 @@ const QUIET_MS = 60_000;
  * Delivery: at least once; a crash between send and mark repeats the row, under the same id. A row is done only on the transport's confirm.
  * Order: kept per destination and key, not across keys; a failing key holds up only itself. Where a transport confirms a message in spite
  * of a failed one of its key before it, both come again, in order. Concurrency: any number of relays, by the
- * store's leases; a dead one's rows are free again after its lease (`deadlineMs` and 10 s).
+ * store's leases; a dead one's rows are free again after its lease (`deadlineMs` and 3 s). While nothing can be sent, a few rows are tried now and then.
  * A row that can never be sent becomes an `unsent` dead letter in the transaction that removes it.
  * Stops: after the send under way.
  */
 export function outboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return new StoreRelay(options);
+}
+
+/** How one send went. */
+interface Sent {
+  /** One of the errors for which rows are sent again. */
+  readonly failure: PostriderError | undefined;
+  /** Nothing of it was taken, nor refused for good. */
+  readonly isAway: boolean;
 }
 
 class StoreRelay implements OutboxRelay {
@@ -81,12 +91,15 @@ class StoreRelay implements OutboxRelay {
   readonly #loop: WakeLoop;
   #stopListening: (() => void) | undefined;
   #quietUntilMs = -Infinity;
+  /** Rounds in a row of which nothing could be sent, and until when the next one waits. */
+  #failedRounds = 0;
+  #pausedUntilMs = -Infinity;
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options;
     this.#pollMs = options.pollMs ?? 250;
     this.#batch = options.batch ?? 500;
-    this.#deadlineMs = options.deadlineMs ?? 20_000;
+    this.#deadlineMs = options.deadlineMs ?? 10_000;
     this.#loop = new WakeLoop({ clock: options.clock, round: () => this.#round() });
   }
 
@@ -118,13 +131,17 @@ class StoreRelay implements OutboxRelay {
 
   /** Sends until a claim comes back less than full. Never rejects. */
   async #round(): Promise<number> {
-    const { store, owner } = this.#options;
+    const { store, owner, clock } = this.#options;
+    const pauseMs = this.#pausedUntilMs - clock.monotonicMs();
+    if (pauseMs > 0) return pauseMs; // new rows wake the loop, and would find the transport as it was
     try {
       for (;;) {
-        const rows = await store.outbox.claim({ limit: this.#batch, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
+        const limit = this.#failedRounds > 0 ? PROBE_ROWS : this.#batch;
+        const rows = await store.outbox.claim({ limit, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
         const failed = rows.length > 0 ? await this.#sendAll(rows) : undefined;
         this.#noteFailing(failed);
-        if (rows.length < this.#batch || this.#loop.isStopped) return this.#pollMs;
+        if (this.#failedRounds > 0) return this.#pause();
+        if (rows.length < limit || this.#loop.isStopped) return this.#pollMs;
       }
     } catch (error) {
       this.#noteFailing(error);
@@ -141,11 +158,19 @@ class StoreRelay implements OutboxRelay {
       if (group === undefined) byTransport.set(transport, [row]);
       else group.push(row);
     }
-    const failures = await Promise.all([...byTransport].map(([transport, group]) => this.#sendOn(transport, group)));
-    return failures.find((failure) => failure !== undefined);
+    const sent = await Promise.all([...byTransport].map(([transport, group]) => this.#sendOn(transport, group)));
+    this.#failedRounds = sent.every(({ isAway }) => isAway) ? this.#failedRounds + 1 : 0;
+    return sent.find(({ failure }) => failure !== undefined)?.failure;
   }
 
-  async #sendOn(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
+  #pause(): number {
+    const { clock, random } = this.#options;
+    const pauseMs = backoffMs(BACKOFF, this.#failedRounds, random);
+    this.#pausedUntilMs = clock.monotonicMs() + pauseMs;
+    return pauseMs;
+  }
+
+  async #sendOn(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<Sent> {
     const outcomes = await this.#outcomesOf(transport, rows);
     const { done, again, poison } = judge(rows, outcomes);
     const { store, random } = this.#options;
@@ -153,7 +178,8 @@ class StoreRelay implements OutboxRelay {
     const nowMs = await store.now();
     for (const [attempts, group] of again) await store.outbox.giveBack(group, nowMs + backoffMs(BACKOFF, attempts + 1, random));
     for (const { row, error } of poison) await this.#bury(row, error, nowMs);
-    return outcomes.find((outcome) => outcome !== undefined && !poison.some(({ error }) => error === outcome));
+    const failure = outcomes.find((outcome) => outcome !== undefined && !poison.some(({ error }) => error === outcome));
+    return { failure, isAway: done.length === 0 && poison.length === 0 };
   }
 
   async #outcomesOf(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<readonly SendOutcome[]> {

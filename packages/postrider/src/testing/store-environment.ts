@@ -26,6 +26,8 @@ export interface StoreInstance {
 export interface StoreFixture extends AdapterFixture<StoreInstance> {
   /** Before the names of services, where several tests share one database. Default none. */
   readonly prefix?: string;
+  /** What the database calls a column of bytes. Default `blob`. */
+  readonly bytesType?: string;
 }
 
 /** Where one test of a store runs: whatever it opens is closed behind it. */

@@ -13,6 +13,7 @@ import { laneTests } from "./transport/lanes.ts";
 import { orderTests } from "./transport/order.ts";
 import { readingTests } from "./transport/reading.ts";
 import { refusalTests } from "./transport/refusals.ts";
+import { retiringTests } from "./transport/retiring.ts";
 import type { TransportTest } from "./transport/test.ts";
 
 /** What {@link transportConformance} takes. */
@@ -38,6 +39,7 @@ const TESTS: readonly TransportTest[] = [
   ...closingTests,
   ...colocatedTests,
   ...readingTests,
+  ...retiringTests,
 ];
 
 /** Registers the tests that every transport passes: what its port promises, checked on the real thing. */
@@ -65,10 +67,12 @@ function declared(features: TransportFeatures): TransportTest {
   return {
     name: "it has the capabilities that are declared, and says what a send survives",
     async run(env) {
-      const { capabilities, colocated } = await env.transport();
+      const transport = await env.transport();
+      const { capabilities, colocated } = transport;
       const { lanes, positions, priority, replay } = features;
       assert.deepEqual(pick(capabilities), { lanes, positions, priority, replay });
       assert.equal(colocated !== undefined, features.colocated);
+      assert.equal("retire" in transport, features.retire === true);
       assert.equal(capabilities.maxBodyBytes <= 2 * 1024 * 1024, features.bodyLimit);
       assert.ok(capabilities.durability.length > 0);
     },

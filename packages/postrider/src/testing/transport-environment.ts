@@ -20,6 +20,8 @@ export interface TransportFeatures extends Pick<TransportCapabilities, "lanes" |
   readonly crash: boolean;
   /** Whether the fixture can write messages as others would. */
   readonly foreign: boolean;
+  /** Whether it can forget subscriptions, and lets a new reader of commands go on where an earlier one stood. Default false. */
+  readonly retire?: boolean;
 }
 
 /** One process' view of a transport, and of the store that shares its database if it has one. */

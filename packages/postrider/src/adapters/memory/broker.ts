@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { FoundMessage, Outgoing } from "../../envelope/envelope.ts";
-import type { Destination, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
+import type { Destination, Retirement, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
 import { MemoryDestination } from "./destination.ts";
 import { Group } from "./group.ts";
 import type { MemoryUnit, Participant } from "./transactions.ts";
@@ -86,6 +86,18 @@ export class MemoryBroker implements Participant {
     const group = new Group({ service, destination: destination.destination.name, slots, clock, revokeMs });
     destination.groups.set(service, group);
     return group;
+  }
+
+  /** Forgets a group. @throws PR_DESTINATION_UNKNOWN, PR_SUBSCRIPTION_USED */
+  retire({ service, destination: name, dropUnread }: Retirement): void {
+    const destination = this.destination(name);
+    const unread = destination.status().subscriptions.find((one) => one.service === service)?.backlog ?? 0;
+    const refuse = (reason: string): never => {
+      throw fail("PR_SUBSCRIPTION_USED", { service, destination: name, reason });
+    };
+    if (destination.groups.get(service)?.isRead === true) refuse("somebody reads it; stop the service first");
+    if (unread > 0 && !dropUnread) refuse(`it has ${unread} unread messages; let them be handled, or say dropUnread`);
+    destination.groups.delete(service);
   }
 
   /** Stores one message; why not, if not. */

@@ -31,6 +31,7 @@ transportConformance({
     bodyLimit: true,
     crash: true,
     foreign: true,
+    retire: true,
   },
   suite: { describe, test },
 });

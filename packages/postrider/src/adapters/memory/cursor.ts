@@ -20,6 +20,13 @@ export class Cursor {
     this.#handedBefore = from;
   }
 
+  /** Another reader's, that stands where this one does. */
+  copy(): Cursor {
+    const copy = new Cursor(this.#track, this.#frontier);
+    for (const index of this.#finished) copy.#finished.add(index);
+    return copy;
+  }
+
   /** Everything before this index is finished. */
   get frontier(): number {
     return this.#frontier;

@@ -40,10 +40,29 @@ export class MemoryDestination {
     this.#store(this.#normal[lane]!, lane, message, true, nowMs);
   }
 
-  /** Fresh lanes for a new group, from the first message that is kept or behind the last. */
+  /**
+   * Fresh lanes for a new group, from the first message that is kept or behind the last.
+   *
+   * A command has one owner: whoever takes it over goes on where the slowest reader stands, and does not run again what an earlier owner has handled.
+   */
   slots(from: "earliest" | "latest"): LaneSlot[] {
-    const cursor = (track: Track): Cursor => new Cursor(track, from === "earliest" ? track.start : track.end);
-    return this.#normal.map((track, lane) => new LaneSlot(lane, cursor(this.#high[lane]!), cursor(track)));
+    const others = this.destination.kind === "commands" ? [...this.groups.values()] : [];
+    const cursor = (track: Track, theirs: readonly Cursor[]): Cursor =>
+      slowest(theirs)?.copy() ?? new Cursor(track, from === "earliest" ? track.start : track.end);
+    return this.#normal.map((track, lane) => {
+      const slots = others.map((group) => group.slots[lane]!);
+      return new LaneSlot(
+        lane,
+        cursor(
+          this.#high[lane]!,
+          slots.map(({ high }) => high),
+        ),
+        cursor(
+          track,
+          slots.map(({ normal }) => normal),
+        ),
+      );
+    });
   }
 
   /** What is kept in a range, in order of position. */
@@ -101,6 +120,10 @@ export class MemoryDestination {
     while (index < floor && track.at(index)!.position <= oldest) index++;
     track.dropBefore(index);
   }
+}
+
+function slowest(cursors: readonly Cursor[]): Cursor | undefined {
+  return cursors.toSorted((one, other) => one.frontier - other.frontier)[0];
 }
 
 function isFrom(range: ReadRange, entry: Entry): boolean {

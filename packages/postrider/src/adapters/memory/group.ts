@@ -36,6 +36,11 @@ export class Group {
     this.#revokeMs = options.revokeMs;
   }
 
+  /** Whether anybody reads it. */
+  get isRead(): boolean {
+    return this.#holders.length > 0;
+  }
+
   /** Takes part in the sharing from now on. */
   join(holder: LaneHolder): void {
     this.#holders = [...this.#holders, holder];

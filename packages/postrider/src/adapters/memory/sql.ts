@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { MaybePromise } from "../../base/deferred.ts";
 import { fail, reasonOf } from "../../base/errors.ts";
+import { statementFlaw } from "../../base/user-statement.ts";
 import type { Sql, SqlRow, SqlValue } from "../../ports/sql.ts";
 import type { MemoryUnit, Participant, Transactions } from "./transactions.ts";
 
@@ -76,6 +77,8 @@ export class MemorySql implements Participant {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#open().prepare(sql);
+      const flaw = statementFlaw(sql, statement.sourceSQL);
+      if (flaw !== undefined) throw fail("PR_FEATURE_REFUSED", { ...flaw, adapter: "memory" });
       if (this.#statements.size >= MAX_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
       this.#statements.set(sql, statement);
     }

@@ -10,6 +10,7 @@ import type {
   ReadMessage,
   ReadRange,
   ReplyInbox,
+  Retirement,
   SendOutcome,
   Sink,
   Subscription,
@@ -102,6 +103,10 @@ export class MemoryTransport implements Transport {
 
   inspect(): Promise<readonly DestinationStatus[]> {
     return this.#run("inspect", () => [...this.#core.broker.destinations()].map((destination) => destination.status()));
+  }
+
+  retire(subscription: Retirement): Promise<void> {
+    return this.#run("retire", () => this.#core.broker.retire(subscription));
   }
 
   async close(): Promise<void> {

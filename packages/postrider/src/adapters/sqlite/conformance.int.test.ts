@@ -62,6 +62,7 @@ transportConformance({
     bodyLimit: true,
     crash: true,
     foreign: false,
+    retire: true,
   },
   suite: { describe, test },
 });

@@ -1,6 +1,7 @@
-import { DatabaseSync } from "node:sqlite";
-import type { SQLInputValue, StatementSync } from "node:sqlite";
+import type * as NodeSqlite from "node:sqlite";
+import type { DatabaseSync, DatabaseSyncOptions, SQLInputValue, StatementSync } from "node:sqlite";
 import { fail } from "../../base/errors.ts";
+import { statementFlaw } from "../../base/user-statement.ts";
 import type { SqlValue } from "../../ports/sql.ts";
 
 /** A row as arrays give it, or as objects do. */
@@ -61,7 +62,7 @@ export class Connection {
 
 /** The one connection that writes. It never waits for a lock: whoever is refused asks again later. */
 export function openWriter(file: string): Connection {
-  return new Connection(new DatabaseSync(file, { timeout: 0 }));
+  return new Connection(openDatabase(file, { timeout: 0 }));
 }
 
 /** Sets a writer up. Apart, because a new file needs its lock for that; may be called again. */
@@ -73,23 +74,32 @@ export function setUpWriter({ db }: Connection): void {
 
 /** A connection that sees what is committed, and nothing else. */
 export function openReader(file: string): Connection {
-  const db = new DatabaseSync(file, { readOnly: true, timeout: 0 });
+  const db = openDatabase(file, { readOnly: true, timeout: 0 });
   db.exec(`pragma cache_size = -${CACHE_KIB / 4}; pragma temp_store = memory`);
   return new Connection(db);
 }
 
-const NOT_FOR_USERS = /^\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum)\b/i;
+/** Not by a static import: an older Node would end there, before anybody could be told why. */
+function openDatabase(file: string, options: DatabaseSyncOptions): DatabaseSync {
+  const found = process.getBuiltinModule("node:sqlite") as typeof NodeSqlite | undefined;
+  if (found !== undefined) return new found.DatabaseSync(file, options);
+  throw fail("PR_FEATURE_REFUSED", {
+    feature: "SQLite",
+    adapter: `Node ${process.versions.node}`,
+    reason: "it has no node:sqlite; use 22.22 or newer",
+  });
+}
 
-/** A user's own statement. @throws PR_FEATURE_REFUSED for one that would end or evade the transaction */
+const checked = new WeakSet<StatementSync>();
+
+/** A user's own statement. @throws PR_FEATURE_REFUSED for one that would end or evade the transaction, and for several at once */
 export function prepareForUser(connection: Connection, sql: string): StatementSync {
-  const verb = NOT_FOR_USERS.exec(sql)?.[1];
-  if (verb !== undefined)
-    throw fail("PR_FEATURE_REFUSED", {
-      feature: `"${verb}" as a statement`,
-      adapter: "sqlite",
-      reason: "the transaction is Postrider's to begin and to end",
-    });
-  return connection.prepare(sql);
+  const statement = connection.prepare(sql);
+  if (checked.has(statement)) return statement;
+  const flaw = statementFlaw(sql, statement.sourceSQL);
+  if (flaw !== undefined) throw fail("PR_FEATURE_REFUSED", { ...flaw, adapter: "sqlite" });
+  checked.add(statement);
+  return statement;
 }
 
 /** Parameters as SQLite binds them: booleans are 0 and 1. */

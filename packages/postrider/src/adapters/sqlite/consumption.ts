@@ -12,7 +12,7 @@ import type { LaneCursor } from "./lane-cursor.ts";
 import { LaneSet } from "./lane-set.ts";
 import type { Renewal } from "./lane-set.ts";
 import type { Log, LogReader } from "./log.ts";
-import { Outstanding } from "./outstanding.ts";
+import { Outstanding } from "../../base/outstanding.ts";
 import { Scan } from "./scan.ts";
 import type { StoredMessage } from "./tail.ts";
 import { write } from "./write-job.ts";
@@ -127,8 +127,10 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
     return this.#closing;
   }
 
-  inspect(): Promise<ConsumptionStatus> {
-    return Promise.resolve(consumptionStatus({ ...this.#options, cursors: [...this.#lanes.cursors] }));
+  async inspect(): Promise<ConsumptionStatus> {
+    const { stopped } = this.#options.writer;
+    if (stopped !== undefined) throw stopped; // it reads on, but can finish nothing: that is no good health
+    return consumptionStatus({ ...this.#options, cursors: [...this.#lanes.cursors] });
   }
 
   wake(): void {

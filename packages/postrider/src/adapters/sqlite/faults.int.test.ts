@@ -1,6 +1,6 @@
-import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../../../../../tests/support/sqlite-file.ts";
 import type { SqliteWorld } from "../../../../../tests/support/sqlite-file.ts";
@@ -43,6 +43,18 @@ test("a file that is no database is refused by name", async () => {
   await expect(world.transport.open()).rejects.toMatchObject({ code: "PR_STORE_CORRUPT", details: { file: world.path } });
 });
 
+test("a file whose lock somebody keeps is not waited for for ever, and the error says who may have it", async () => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  const shell = new DatabaseSync(world.path);
+  shell.exec("begin exclusive");
+  const said: string[] = [];
+  world.transport.open().catch((error: Error) => said.push(error.message));
+  while (said.length === 0) await clock.advance(1000);
+  shell.close();
+  expect(said[0]).toMatch(/^PR_STORE_FAILED.*another process has kept the file's write lock for 60 s/);
+});
+
 test("a file of a newer release is refused and left as it is", async () => {
   await using world = await sqliteWorld();
   await world.open();
@@ -64,12 +76,38 @@ test("a failed sync acknowledges nothing, and everything is refused from then on
   expect(world.lines.map(({ code }) => code)).toContain("PR_STORE_SYNC_FAILED");
 });
 
+test.each(["", "-wal"])("a file whose %j part is deleted while it is open takes nothing more, and is not well", async (part) => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open("reader");
+  const { consumption } = await world.consume("reader", 1);
+  expect((await consumption.inspect()).backlog).toBe(0);
+  rmSync(`${world.path}${part}`);
+  while (world.lines.length === 0) await clock.advance(1000);
+  expect(world.lines).toMatchObject([{ code: "PR_STORE_CORRUPT" }]);
+  expect(await world.send(world.messages(1))).toEqual(["PR_STORE_CORRUPT"]);
+  await expect(consumption.inspect()).rejects.toMatchObject({ code: "PR_STORE_CORRUPT" });
+});
+
 test("a transaction that is held long is reported", async () => {
   const clock = new VirtualClock();
   await using world = await sqliteWorld({ clock });
   await world.open();
   await world.store.transaction(() => clock.advance(150));
   expect(world.lines.map(({ code }) => code)).toContain("PR_TRANSACTION_HELD");
+});
+
+test("a transaction that does not come to its end is reported while it lasts, once, by its service", async () => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open();
+  const endless = deferred();
+  const held = world.store.transaction(() => endless.promise);
+  await clock.advance(5000);
+  expect(world.lines).toMatchObject([{ code: "PR_TRANSACTION_HELD", service: "reader" }]);
+  endless.resolve();
+  await clock.advance(100);
+  await held;
 });
 
 test("a send that cannot be written by its deadline says that its outcome is unknown, and is not written later", async () => {
@@ -90,7 +128,16 @@ test("a send that cannot be written by its deadline says that its outcome is unk
 test("a statement that would end the transaction is refused", async () => {
   await using world = await sqliteWorld();
   await world.open();
-  for (const statement of ["commit", " ROLLBACK", "begin", "savepoint mine", "vacuum"]) {
+  for (const statement of [
+    "commit",
+    " ROLLBACK",
+    "begin",
+    "savepoint mine",
+    "vacuum",
+    "-- note\ncommit",
+    "/* */;commit",
+    "select 1; select 2",
+  ]) {
     await expect(world.store.transaction((transaction) => transaction.run(statement))).rejects.toMatchObject({
       code: "PR_FEATURE_REFUSED",
     });

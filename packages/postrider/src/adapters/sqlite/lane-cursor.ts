@@ -1,7 +1,7 @@
 import { fail } from "../../base/errors.ts";
 import type { Lane } from "../../ports/transport.ts";
 import type { Connection } from "./connection.ts";
-import type { Outstanding } from "./outstanding.ts";
+import type { Outstanding } from "../../base/outstanding.ts";
 import type { Participant, Turn } from "./turn.ts";
 
 /** What a cursor needs to know of a message that is handed over. */

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { LaneCursor, leaseName } from "./lane-cursor.ts";
 import type { CursorRow } from "./lane-cursor.ts";
 import type { SqliteDelivery } from "./delivery.ts";
-import type { Outstanding } from "./outstanding.ts";
+import type { Outstanding } from "../../base/outstanding.ts";
 import type { Writer } from "./writer.ts";
 import { hasEnded } from "./life-mark.ts";
 

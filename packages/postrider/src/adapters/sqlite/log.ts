@@ -8,7 +8,7 @@ import { logTable } from "./schema.ts";
 import { Tail } from "./tail.ts";
 import type { StoredMessage } from "./tail.ts";
 import type { Participant, Turn } from "./turn.ts";
-import { hasNone, headersToColumn, headToColumn, headerBytes, keepable } from "./wire-row.ts";
+import { hasNone, headersToColumn, headToColumn, headerBytes, keepable } from "../../envelope/columns.ts";
 import type { Writer } from "./writer.ts";
 
 /** Who wants to know of new rows. */

@@ -1,3 +1,4 @@
+import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Ids } from "../../base/ids.ts";
@@ -5,6 +6,7 @@ import type { Random } from "../../base/random.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { openReader, openWriter, setUpWriter } from "./connection.ts";
 import type { Connection } from "./connection.ts";
+import { FileWatch } from "./file-watch.ts";
 import { LaneKeeper } from "./lane-keeper.ts";
 import { Logs } from "./logs.ts";
 import type { FileParts } from "./parts.ts";
@@ -60,6 +62,7 @@ export async function openParts(options: OpenOptions, listeners: OpenListeners):
       : new WalSync(options.file, { onFatal: listeners.onFatal, onSynced: () => parts.writer.synced() });
     await sync?.open();
     const parts: FileParts = assemble(options, listeners, { connection, reader, sync });
+    await parts.watch.look();
     return parts;
   } catch (error) {
     for (const connection of opened) connection.close();
@@ -99,8 +102,9 @@ function assemble(options: OpenOptions, listeners: OpenListeners, { connection, 
   const replies = new Replies({ connection, reader, writer, sync, clock });
   const logs = new Logs({ connection, reader, writer, clock, replies, maxBodyBytes: options.maxBodyBytes });
   const trimmer = new Trimmer({ connection, reader, writer, clock, retention: options.retention, logs: () => logs.open });
+  const watch = new FileWatch(file, listeners.onFatal);
   keeper.renewSoon();
-  return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer };
+  return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer, watch };
 }
 
 function settle(turn: Turn, sync: WalSync | undefined, checkpointer: Checkpointer): void {
@@ -110,14 +114,21 @@ function settle(turn: Turn, sync: WalSync | undefined, checkpointer: Checkpointe
 }
 
 /** Tries until the lock is free, without holding the loop. */
-async function whileBusy({ clock, random }: OpenOptions, step: () => void): Promise<void> {
+async function whileBusy({ clock, random, file }: OpenOptions, step: () => void): Promise<void> {
   const startedMs = clock.monotonicMs();
   for (;;) {
     try {
       return step();
     } catch (error) {
-      if (!isBusy(error) || clock.monotonicMs() - startedMs > BUSY_GIVE_UP_MS) throw error;
+      if (!isBusy(error)) throw error;
+      if (clock.monotonicMs() - startedMs > BUSY_GIVE_UP_MS) throw heldByOthers(file, error);
     }
     await clock.sleep(BUSY_RETRY_MS * (1 + random.next()));
   }
+}
+
+function heldByOthers(file: string, cause: unknown): PostriderError {
+  const seconds = BUSY_GIVE_UP_MS / 1000;
+  const detail = `another process has kept the file's write lock for ${seconds} s: is one stopped, or does a shell hold a transaction open?`;
+  return fail("PR_STORE_FAILED", { store: file, during: "the opening", detail }, { cause });
 }

@@ -1,5 +1,6 @@
 import type { Checkpointer } from "./checkpoint.ts";
 import type { Connection } from "./connection.ts";
+import type { FileWatch } from "./file-watch.ts";
 import type { LaneKeeper } from "./lane-keeper.ts";
 import type { Logs } from "./logs.ts";
 import type { Replies } from "./replies.ts";
@@ -19,4 +20,5 @@ export interface FileParts {
   readonly replies: Replies;
   readonly keeper: LaneKeeper;
   readonly trimmer: Trimmer;
+  readonly watch: FileWatch;
 }

@@ -6,12 +6,13 @@ export interface PulseOptions {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly parts: FileParts;
-  /** Called on each beat with for how long the open transaction has been held. */
-  readonly onBeat: (heldMs: number) => void;
+  /** Called on each beat with for how long the open transaction has been held, and by whom. */
+  readonly onBeat: (heldMs: number, holder: string | undefined) => void;
 }
 
 const BEAT_MS = 100;
 const TRIM_EVERY_BEATS = 5;
+const LOOK_EVERY_BEATS = 10;
 const CLEAN_EVERY_BEATS = 100;
 
 // Looking whether others have written costs about 3 us: often while they do, seldom while they do not.
@@ -51,12 +52,13 @@ export class Pulse {
     this.#beat = clock.after(Math.min(BEAT_MS, leaseMs / 8), () => {
       this.#beatLater();
       this.#beats++;
-      onBeat(parts.writer.heldMs);
+      onBeat(parts.writer.heldMs, parts.writer.holder);
       parts.keeper.tick();
       parts.writer.expire(clock.monotonicMs());
       parts.sync?.expire(clock.monotonicMs());
       if (this.#beats % 2 === 0) parts.checkpointer.tick();
       if (this.#beats % TRIM_EVERY_BEATS === 0) void parts.trimmer.run();
+      if (this.#beats % LOOK_EVERY_BEATS === 0) void parts.watch.look();
       if (this.#beats % CLEAN_EVERY_BEATS === 0) void parts.replies.cleanUp();
     });
   }

@@ -4,7 +4,7 @@ import type { ReplyInbox } from "../../ports/transport.ts";
 import type { Connection } from "./connection.ts";
 import type { Turn } from "./turn.ts";
 import type { WalSync } from "./wal-sync.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn, keepable } from "./wire-row.ts";
+import { headersFromColumn, headersToColumn, headFromColumn, headToColumn, keepable } from "../../envelope/columns.ts";
 import { write } from "./write-job.ts";
 import type { Writer } from "./writer.ts";
 

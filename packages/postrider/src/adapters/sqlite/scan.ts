@@ -6,7 +6,7 @@ import type { Log } from "./log.ts";
 import { logTable } from "./schema.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { StoredMessage, Tail } from "./tail.ts";
-import { headersFromColumn, headFromColumn } from "./wire-row.ts";
+import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
 
 // One pass may look at this many positions and hand over this many rows, so that the loop is never held for more than about a millisecond.
 const MAX_SPAN = 2048;
@@ -70,7 +70,8 @@ export class Scan {
       for (const row of rows as unknown as Iterable<readonly Column[]>) {
         const message = messageOf(row);
         if (!take(cursor, message)) return false;
-        track.restored.splice(0, track.restored.indexOf(message.position) + 1);
+        const passed = track.restored.splice(0, track.restored.indexOf(message.position) + 1);
+        for (const position of passed.slice(0, -1)) track.open.delete(position); // not in the log any more
       }
       // What is left of the chunk is not in the log any more.
       const last = chunk.at(-1)!;

@@ -44,6 +44,10 @@ export class SessionJob<Result> implements Job {
     });
   }
 
+  get service(): string {
+    return this.#place.service;
+  }
+
   run(turn: Turn): MaybePromise<void> {
     const transaction = new SqliteTransaction(this.#place);
     let result: MaybePromise<Result>;

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
-import { fail } from "../../base/errors.ts";
+import { fail, reasonOf } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Ids } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
@@ -44,7 +44,7 @@ export interface SqliteFileOptions {
   readonly maxBodyBytes: number;
 }
 
-const HELD_LONG_MS = 100;
+const STUCK_MS = 1000;
 
 /**
  * Transport and stores over one SQLite file: one connection writes, one reads, a thread checkpoints, the disk is synced off the main thread.
@@ -158,14 +158,22 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
   }
 
   async #open(): Promise<void> {
-    await mkdir(dirname(this.#options.file), { recursive: true });
+    const { file } = this.#options;
+    await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
+      throw fail("PR_STORE_FAILED", { store: file, during: "the making of its folder", detail: reasonOf(error) }, { cause: error });
+    });
     const parts = await openParts(this.#options, {
       onFatal: (error) => this.#failed(error),
       onError: (error) => this.#options.logger.error({ file: this.#options.file, code: error.code }, error.message),
       onForeignChange: () => this.#foreignChange(),
     });
     this.#parts = parts;
-    this.#pulse = new Pulse({ clock: this.clock, leaseMs: this.leaseMs, parts, onBeat: (heldMs) => this.#watchHeld(heldMs) });
+    this.#pulse = new Pulse({
+      clock: this.clock,
+      leaseMs: this.leaseMs,
+      parts,
+      onBeat: (heldMs, holder) => this.#watchHeld(heldMs, holder),
+    });
   }
 
   /** Lets go of the file as the death of the process would: nothing is released, what waits is refused. For tests. */
@@ -209,10 +217,10 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     this.#parts?.writer.stop(error);
   }
 
-  #watchHeld(heldMs: number): void {
-    const isLong = heldMs > HELD_LONG_MS;
-    if (isLong && !this.#reportedHeld)
-      this.#options.logger.warn({ heldMs, file: this.#options.file }, "The open transaction holds up all other writes.");
+  /** Says who holds up all other writes while that lasts: one that waits for itself would never come to its end and be reported there. */
+  #watchHeld(heldMs: number, holder: string | undefined): void {
+    const isLong = heldMs > STUCK_MS;
+    if (isLong && !this.#reportedHeld && holder !== undefined) this.held(holder, heldMs);
     this.#reportedHeld = isLong;
   }
 }

@@ -11,7 +11,7 @@ import type { Page } from "../../ports/page.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "./wire-row.ts";
+import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
 const COLUMNS = `id, service, list, contract, message_id as messageId, destination, lane, key, is_ordered as isOrdered, head, headers, body,
   code, reason, stack, fingerprint, attempts, at, redrives`;

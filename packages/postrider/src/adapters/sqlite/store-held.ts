@@ -4,7 +4,7 @@ import type { Page } from "../../ports/page.ts";
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "./wire-row.ts";
+import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
 // A fence is unique for ever: rows have sequences that are never used again, and each claim of a row counts on.
 const FENCE = "(sequence * 65536 + fence)";

@@ -3,7 +3,7 @@ import type { Outgoing } from "../../envelope/envelope.ts";
 import type { Connection } from "./connection.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
 import { addLetter } from "./store-dead-letters.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "./wire-row.ts";
+import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
 /** The outbox inside a transaction, with the columns that Debezium's event router reads. */
 export class OutboxTable implements OutboxWriter {

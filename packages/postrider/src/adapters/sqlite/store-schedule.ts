@@ -3,7 +3,7 @@ import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../por
 import type { Connection } from "./connection.ts";
 import { pageClause } from "./page.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "./wire-row.ts";
+import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
 const COLUMNS = "id, due_at as dueAt, cron, timezone, destination, may_repeat as mayRepeat, head, headers, body";
 

@@ -70,10 +70,48 @@ export function ensureCursors(connection: Connection, subscription: Subscription
   const { service, destination, from } = subscription;
   const found = findDestination(connection, destination.name);
   if (found === undefined) throw unknownDestination(destination.name);
-  const start = from === "earliest" ? 0 : lastPosition(connection, found.id);
+  const position = from === "earliest" ? 0 : lastPosition(connection, found.id);
+  const start: Place = { position, open: null };
+  const others = found.kind === "commands" ? readersOf(connection, found.id) : [];
   const insert =
-    "insert into pr_cursors (service, destination, lane, position, high_position) values (?, ?, ?, ?, ?) on conflict do nothing";
-  for (let lane = 0; lane < found.lanes; lane++) connection.run(insert, service, found.id, lane, start, start);
+    "insert into pr_cursors (service, destination, lane, position, open, high_position, high_open) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
+  for (let lane = 0; lane < found.lanes; lane++) {
+    // A command has one owner: whoever takes it over goes on where the slowest reader stands, and does not run again what an earlier owner has handled.
+    const here = others.filter((other) => other.lane === lane);
+    const normal = slowest(here.map((other) => other.normal)) ?? start;
+    const high = slowest(here.map((other) => other.high)) ?? start;
+    connection.run(insert, service, found.id, lane, normal.position, normal.open, high.position, high.open);
+  }
+}
+
+/** How far a reader has come in one log: all up to `position` is taken, and `open` lists what of that is not finished. */
+interface Place {
+  readonly position: number;
+  readonly open: string | null;
+}
+
+function readersOf(
+  connection: Connection,
+  destinationId: number,
+): { readonly lane: number; readonly normal: Place; readonly high: Place }[] {
+  const rows = connection.all<{ lane: number; position: number; open: string | null; highPosition: number; highOpen: string | null }>(
+    "select lane, position, open, high_position as highPosition, high_open as highOpen from pr_cursors where destination = ?",
+    destinationId,
+  );
+  return rows.map(({ lane, position, open, highPosition, highOpen }) => ({
+    lane,
+    normal: { position, open },
+    high: { position: highPosition, open: highOpen },
+  }));
+}
+
+function slowest(places: readonly Place[]): Place | undefined {
+  return places.toSorted((one, other) => finishedUpTo(one) - finishedUpTo(other))[0];
+}
+
+/** Everything up to here is finished. */
+export function finishedUpTo({ position, open }: Place): number {
+  return open === null ? position : (JSON.parse(open) as number[])[0]! - 1;
 }
 
 /** The error for a destination that the file does not have. */

@@ -11,6 +11,7 @@ import type {
   ReadMessage,
   ReadRange,
   ReplyInbox,
+  Retirement,
   SendOutcome,
   Sink,
   Subscription,
@@ -24,8 +25,10 @@ import { SqliteConsumption } from "./consumption.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { destinationStatuses, readLog } from "./log-reader.ts";
 import type { FileParts } from "./parts.ts";
+import { retireSubscription } from "./retire.ts";
 import { applyTopology, differences, ensureCursors, unknownDestination } from "./topology.ts";
 import { SqliteTransaction } from "./transaction.ts";
+import { wrapVendorError } from "./vendor-error.ts";
 import { write } from "./write-job.ts";
 import { ownLifeMark } from "./life-mark.ts";
 
@@ -142,7 +145,18 @@ export class SqliteTransport implements Transport {
   }
 
   async inspect(): Promise<readonly DestinationStatus[]> {
-    return destinationStatuses(this.#host.parts("inspect").reader);
+    const { reader } = this.#host.parts("inspect");
+    try {
+      return destinationStatuses(reader);
+    } catch (error) {
+      throw wrapVendorError(error, "the file", "inspect");
+    }
+  }
+
+  async retire(subscription: Retirement): Promise<void> {
+    const { writer, connection } = this.#host.parts("retire");
+    const refused = await write(writer, () => retireSubscription(connection, subscription, this.#host.clock.now()), { isVolatile: false });
+    if (refused !== undefined) throw refused;
   }
 
   close(): Promise<void> {

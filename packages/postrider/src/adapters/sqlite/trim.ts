@@ -3,6 +3,7 @@ import { isPostriderError } from "../../base/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Log } from "./log.ts";
 import { logTable } from "./schema.ts";
+import { finishedUpTo } from "./topology.ts";
 import { write } from "./write-job.ts";
 import type { Writer } from "./writer.ts";
 
@@ -85,7 +86,7 @@ export class Trimmer {
       log.id,
     );
     if (rows.length === 0) return log.destination.kind === "events" ? Infinity : undefined; // an event that nobody subscribes to is read by all
-    return Math.min(...rows.map((row) => (row.open === null ? row.position : (JSON.parse(row.open) as number[])[0]! - 1)));
+    return Math.min(...rows.map(finishedUpTo));
   }
 
   /** The last position of the next chunk to go; 0 for none. The newest row always stays: positions go on from it. */

@@ -5,6 +5,8 @@ import type { PostriderError } from "../../base/errors.ts";
  * Something that wants to write. Life: queued → `run` inside a turn → `committed` → `durable`; or `failed`, at any time before `durable`.
  */
 export interface Job {
+  /** For people: whose transaction it is. */
+  readonly service?: string;
   /** Nothing of it needs to be on the disk before it counts as done. */
   readonly isVolatile: boolean;
   /** It comes from outside, and may wait for what settles and what keeps leases: see JobQueue. */

@@ -73,9 +73,19 @@ export class Writer {
     return this.#turn;
   }
 
+  /** Why everything is refused, where it is. */
+  get stopped(): PostriderError | undefined {
+    return this.#stopped;
+  }
+
   /** For how long one job has kept the transaction open, in milliseconds. */
   get heldMs(): number {
     return this.#turn === undefined ? 0 : this.#options.clock.monotonicMs() - this.#turnStartedMs;
+  }
+
+  /** Whose transaction is open. */
+  get holder(): string | undefined {
+    return this.#turn?.jobs.at(-1)?.service;
   }
 
   enqueue(job: Job): void {

@@ -107,7 +107,8 @@ export const sqlTests: readonly StoreTest[] = [
 async function withTable(env: StoreEnvironment): Promise<Store> {
   const store = await env.store();
   assert.equal(store.capabilities.sql, true);
-  await inOne(store, (tx) => tx.run("create table things (id integer primary key, name text, data blob, count integer)"));
+  const bytes = env.fixture.bytesType ?? "blob";
+  await inOne(store, (tx) => tx.run(`create table things (id integer primary key, name text, data ${bytes}, count integer)`));
   return store;
 }
 

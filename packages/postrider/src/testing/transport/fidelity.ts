@@ -50,8 +50,8 @@ export const fidelityTests: readonly TransportTest[] = [
         env.message(destination, { attributes: EVERY_ATTRIBUTE }),
         env.message(destination),
       ]);
-      assert.deepEqual({ ...full!.found.envelope }, { ...full!.sent.envelope });
-      assert.deepEqual({ ...plain!.found.envelope }, { ...plain!.sent.envelope });
+      assert.deepEqual(attributesOf(full!.found), attributesOf(full!.sent));
+      assert.deepEqual(attributesOf(plain!.found), attributesOf(plain!.sent));
     },
   },
   {
@@ -153,6 +153,12 @@ async function roundTrip(
   await env.send(transport, messages);
   await env.until(() => reader.count() === messages.length, "all had come");
   return messages.map((sent) => ({ sent, found: reader.deliveries.find(({ envelope }) => envelope?.id === sent.envelope.id)! }));
+}
+
+/** Attributes to compare: a content type that is the default may be absent, since brokers have one header for both. */
+function attributesOf({ envelope }: Pick<FoundMessage, "envelope">): Partial<Envelope> {
+  const { datacontenttype, ...others } = envelope!;
+  return datacontenttype === undefined || datacontenttype === "application/json" ? others : { datacontenttype, ...others };
 }
 
 /** Headers to compare: bytes as lists, no prototype in the way. */

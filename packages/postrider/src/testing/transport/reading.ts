@@ -12,7 +12,7 @@ export const readingTests: readonly TransportTest[] = [
     notFor: needs("replay"),
     async run(env) {
       const transport = await env.transport();
-      const orders = env.destination();
+      const orders = env.destination("orders.events", 1); // order and positions are a lane's
       const subscription = env.subscription(orders);
       await env.apply(transport, [subscription]);
       const messages = env.messages(orders, 20, (at) => ({
@@ -38,6 +38,26 @@ export const readingTests: readonly TransportTest[] = [
       assert.equal((await collect(transport, orders.name, { from: { time: "2999-01-01T00:00:00.000Z" } })).length, 0);
       const reader = await env.consume(transport, subscription);
       await env.until(() => reader.count() === 20, "the subscription had everything");
+    },
+  },
+  {
+    name: "old messages of several lanes can be read again, each lane in its order",
+    notFor: needs("replay"),
+    async run(env) {
+      const transport = await env.transport();
+      const orders = env.destination();
+      await env.apply(transport, [env.subscription(orders)]);
+      const messages = env.messages(orders, 60, (at) => ({ key: `key-${at % 12}` }));
+      await env.send(transport, messages);
+      const all = await collect(transport, orders.name, { from: "earliest" });
+      assert.deepEqual(new Set(all.map(idOf)), new Set(messages.map(idOf)));
+      for (const lane of new Set(all.map((one) => one.lane))) {
+        const inLane = all.filter((one) => one.lane === lane).map(idOf);
+        assert.deepEqual(
+          inLane,
+          messages.map(idOf).filter((id) => inLane.includes(id)),
+        );
+      }
     },
   },
   {

@@ -32,8 +32,9 @@ export class Outstanding {
     this.#bytes += bytes;
   }
 
-  remove(bytes: number): void {
-    this.#count--;
+  /** Of one message, or of several together. */
+  remove(bytes: number, count: number = 1): void {
+    this.#count -= count;
     this.#bytes -= bytes;
   }
 }

@@ -1,5 +1,5 @@
-import { NO_HEADERS } from "../../envelope/envelope.ts";
-import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
+import { NO_HEADERS } from "./envelope.ts";
+import type { Envelope, Headers, WireBody } from "./envelope.ts";
 
 /**
  * Headers as one column: a JSON list of [name, text] and [name, { b: base64 }]; null for none.
