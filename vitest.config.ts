@@ -37,6 +37,7 @@ export default defineConfig({
         test: {
           name: "broker",
           sequence: { groupOrder: 2 },
+          globalSetup: ["tests/brokers/global-setup.ts"],
           include: named(".broker.test.ts"),
           exclude: ignored,
           testTimeout: 120_000,

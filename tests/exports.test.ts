@@ -4,7 +4,7 @@ import { parseSync } from "oxc-parser";
 import { expect, test } from "vitest";
 import { ROOT } from "./support/project.ts";
 
-const ENTRIES = ["index", "memory", "sqlite", "testing"];
+const ENTRIES = ["index", "kafka", "memory", "mysql", "postgres", "rabbitmq", "sqlite", "testing"];
 
 // A name that appears here is a promise; one that vanishes breaks somebody. Update with `npm run test:unit -- -u tests/exports.test.ts` and say so in the change.
 test.for(ENTRIES)("the public names of %s.ts are these", (entry, { skip }) => {

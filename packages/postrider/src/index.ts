@@ -22,7 +22,17 @@ export type { HandlerContext, MessageFacts, SendOptions, Sent, UnitOfWorkSql, Wh
 
 // The bus
 export { createBus } from "./bus/bus.ts";
-export type { Bus, BusOptions, Health, Infrastructure, Operations, Sender, SubscriptionHealth, UnitOfWork } from "./bus/api.ts";
+export type {
+  Bus,
+  BusOptions,
+  Health,
+  Infrastructure,
+  Operations,
+  Sender,
+  SubscriptionHealth,
+  TransactionOptions,
+  UnitOfWork,
+} from "./bus/api.ts";
 export type { Alert, AlertOptions } from "./telemetry/alert.ts";
 export type { LetterFilter, LetterOperations, RedriveOptions, RedriveResult } from "./deadletters/types.ts";
 export type { DeadLetter, DeadLetterFilter, DeadLetterGroup } from "./ports/dead-letters.ts";

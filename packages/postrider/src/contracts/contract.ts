@@ -1,4 +1,5 @@
 import { fail } from "../base/errors.ts";
+import { strangeOptions } from "../base/strange-options.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 
 /** What a message is for. */
@@ -145,6 +146,11 @@ export function event<Schema extends StandardSchema>(
   return contract("event", name, options as unknown as LooseOptions) as unknown as Event<InputOf<Schema>, OutputOf<Schema>>;
 }
 
+/** Whether something was made by {@link command} or {@link event}, also by another copy of the package. */
+export function isContract(thing: unknown): thing is AnyContract {
+  return typeof thing === "object" && thing !== null && "kind" in thing && "schema" in thing && "name" in thing;
+}
+
 /** The context of a contract's name: `order` of `order.placed`. */
 export function contextOf(name: string): string {
   return name.slice(0, name.indexOf("."));
@@ -163,9 +169,31 @@ interface LooseOptions extends EventOptions<StandardSchema> {
   readonly reply?: StandardSchema;
 }
 
-function contract(kind: ContractKind, name: string, options: LooseOptions): AnyContract {
+const EVENT_OPTIONS: Readonly<Record<keyof EventOptions<StandardSchema>, true>> = {
+  version: true,
+  schema: true,
+  key: true,
+  ordered: true,
+  upcast: true,
+  alsoAs: true,
+  sensitive: true,
+  priority: true,
+  expiresAfterMs: true,
+};
+const KNOWN_OPTIONS: Readonly<Record<ContractKind, Readonly<Record<string, true>>>> = {
+  event: EVENT_OPTIONS,
+  command: { ...EVENT_OPTIONS, reply: true },
+};
+
+function contract(kind: ContractKind, name: string, given: LooseOptions | undefined): AnyContract {
+  const options = typeof given === "object" && given !== null ? given : ({} as LooseOptions); // what is missing is among the mistakes
   const version = options.version ?? 1;
-  const mistakes = [...nameMistakes(name, version), ...optionMistakes(name, options), ...versionMistakes(name, version, options)];
+  const mistakes = [
+    ...nameMistakes(name, version),
+    ...strangeOptions(`the ${kind} ${name}`, given, KNOWN_OPTIONS[kind]),
+    ...optionMistakes(name, options),
+    ...versionMistakes(name, version, options),
+  ];
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   return Object.freeze({
     kind,
@@ -185,7 +213,7 @@ function contract(kind: ContractKind, name: string, options: LooseOptions): AnyC
 
 function nameMistakes(name: string, version: number): string[] {
   const mistakes: string[] = [];
-  if (!NAME.test(name) || name.length > MAX_NAME_LENGTH)
+  if (typeof name !== "string" || !NAME.test(name) || name.length > MAX_NAME_LENGTH)
     mistakes.push(`the name "${name}" must be dotted lower case, like order.placed, and at most ${MAX_NAME_LENGTH} long`);
   if (VERSION_SUFFIX.test(name)) mistakes.push(`the name "${name}" must not end in a version; say \`version\` instead`);
   if (!isVersion(version)) mistakes.push(`the version of ${name} must be a whole number from 1`);
@@ -194,7 +222,7 @@ function nameMistakes(name: string, version: number): string[] {
 
 function optionMistakes(name: string, { schema, reply, ordered, key, expiresAfterMs }: LooseOptions): string[] {
   const mistakes: string[] = [];
-  if (!isSchema(schema)) mistakes.push(`the schema of ${name} must be a Standard Schema`);
+  if (!isSchema(schema)) mistakes.push(`the schema of ${name} must be a Standard Schema, such as zod's z.object({ … })`);
   if (reply !== undefined && !isSchema(reply)) mistakes.push(`the reply of ${name} must be a Standard Schema`);
   if (ordered === true && key === undefined) mistakes.push(`${name} is ordered but has no key`);
   if (expiresAfterMs !== undefined && !(expiresAfterMs > 0 && expiresAfterMs <= MAX_EXPIRY_MS))

@@ -1,5 +1,7 @@
 import { fail } from "../base/errors.ts";
+import { strangeOptions } from "../base/strange-options.ts";
 import type { BackoffOptions } from "../base/backoff.ts";
+import { isContract } from "../contracts/contract.ts";
 import type { AnyContract, BodyOf, ReplyInputOf, Where } from "../contracts/contract.ts";
 import { whereMistakes } from "../contracts/where.ts";
 import type { ForeignMapping } from "../envelope/foreign.ts";
@@ -85,16 +87,56 @@ const SERVICE_NAME = /^[a-z][a-z0-9-]{0,62}$/;
  */
 export function service(name: string, define: (on: On) => void, options: ServiceOptions = {}): Service {
   const handlers: HandlerDefinition[] = [];
-  const mistakes: string[] = [];
+  const mistakes = [...strangeOptions(`service ${name}`, options, SERVICE_OPTIONS), ...retryMistakes(`retry of ${name}`, options.retry)];
   if (!SERVICE_NAME.test(name)) mistakes.push(`the service name "${name}" must be lower case letters, digits and dashes, at most 63`);
-  define((contract, handler, handlerOptions = {}) => {
-    if (handlers.some((other) => other.contract.name === contract.name && other.contract.version === contract.version)) {
-      mistakes.push(`${name} handles ${contract.name} v${contract.version} twice`);
-    }
-    if (handlerOptions.where !== undefined)
-      mistakes.push(...whereMistakes(handlerOptions.where).map((mistake) => `${name}, ${contract.name}: ${mistake}`));
-    handlers.push({ contract, handler: handler as Handler<AnyContract>, options: handlerOptions });
-  });
+  if (typeof define === "function")
+    define((contract, handler, handlerOptions = {}) => {
+      mistakes.push(...handlerMistakes(name, handlers, { contract, handler: handler as Handler<AnyContract>, options: handlerOptions }));
+      handlers.push({ contract, handler: handler as Handler<AnyContract>, options: handlerOptions });
+    });
+  else mistakes.push(`${name} is given no handlers: service("${name}", (on) => { on(contract, handler); })`);
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   return Object.freeze({ name, handlers, options });
 }
+
+function handlerMistakes(name: string, others: readonly HandlerDefinition[], { contract, handler, options }: HandlerDefinition): string[] {
+  if (!isContract(contract)) return [`${name}: the first thing that \`on\` takes is a contract, made by command() or event()`];
+  const where = options?.where === undefined ? [] : whereMistakes(options.where);
+  const isTwice = others.some((other) => other.contract.name === contract.name && other.contract.version === contract.version);
+  return [
+    ...(isTwice ? [`${name} handles ${contract.name} v${contract.version} twice`] : []),
+    ...(typeof handler === "function" ? [] : [`${name} is given no handler of ${contract.name}: on(contract, (body, context) => { … })`]),
+    ...strangeOptions(`${name}, ${contract.name}`, options, HANDLER_OPTIONS),
+    ...retryMistakes(`retry of ${name}, ${contract.name}`, options?.retry),
+    ...where.map((mistake) => `${name}, ${contract.name}: ${mistake}`),
+  ];
+}
+
+function retryMistakes(what: string, retry: HandlerOptions["retry"]): string[] {
+  const { immediate = 0, delayed = 0 } = retry ?? {};
+  const isCount = (value: number): boolean => (Number.isSafeInteger(value) && value >= 0) || value === Infinity;
+  return [
+    ...strangeOptions(what, retry, RETRY),
+    ...(isCount(immediate) && isCount(delayed) ? [] : [`${what}: immediate and delayed must be whole numbers from 0, or Infinity`]),
+  ];
+}
+
+const RETRY: Readonly<Record<keyof RetryPolicy, true>> = { immediate: true, delayed: true, backoff: true, byCode: true };
+
+const HANDLER_OPTIONS: Readonly<Record<keyof HandlerOptions, true>> = { where: true, retry: true, timeoutMs: true };
+
+const SERVICE_OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
+  concurrency: true,
+  ratePerSecond: true,
+  prefetchCount: true,
+  prefetchBytes: true,
+  retry: true,
+  timeoutMs: true,
+  maxStarts: true,
+  maxParkedPerKey: true,
+  outageAfter: true,
+  outageProbeMs: true,
+  from: true,
+  inboxAlways: true,
+  foreign: true,
+};

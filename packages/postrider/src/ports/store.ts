@@ -40,6 +40,13 @@ export interface Store {
    * @throws PR_STORE_FAILED, PR_STORE_FULL and what `work` throws
    */
   transaction<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result>;
+  /**
+   * The same within a transaction that the caller has begun and will end: what is written there leaves with its commit, or not at all.
+   *
+   * Absent where that cannot be. `handle` is what the store's vendor or an ORM calls a transaction.
+   * @throws PR_CONFIG_INVALID for a handle that is none
+   */
+  within?(handle: unknown): Pick<Store, "transaction">;
   /** Committed rows, outside any transaction. */
   readonly read: Sql;
   readonly inbox: InboxReader;
@@ -66,7 +73,7 @@ export interface RetentionPolicy {
 
 /** The parts of a store inside one transaction. */
 export interface StoreTransaction extends Sql {
-  /** The vendor's or ORM's own handle. */
+  /** The vendor's own handle, or a promise of it. */
   readonly raw: unknown;
   readonly inbox: InboxWriter;
   readonly outbox: OutboxWriter;

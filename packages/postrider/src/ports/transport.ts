@@ -139,6 +139,14 @@ export interface DestinationStatus {
   readonly subscriptions: readonly { readonly service: string; readonly backlog: number }[];
 }
 
+/** A subscription that is to be forgotten. */
+export interface Retirement {
+  readonly service: string;
+  readonly destination: string;
+  /** Also when it has messages that it has not read: they are lost for this service. */
+  readonly dropUnread: boolean;
+}
+
 /** An instance's own place for answers. */
 export interface ReplyInbox {
   /** What goes into `replyto`. */
@@ -185,6 +193,11 @@ export interface Transport {
   replyInbox(onReply: (message: FoundMessage) => void): Promise<ReplyInbox>;
   read(destination: string, range: ReadRange): AsyncIterable<ReadMessage>;
   inspect(): Promise<readonly DestinationStatus[]>;
+  /**
+   * Forgets a subscription that nobody reads any more, so that it keeps no messages back; does nothing where there is none. Absent where a transport cannot.
+   * @throws PR_SUBSCRIPTION_USED while somebody reads it, or when it has unread messages and `dropUnread` is not given
+   */
+  retire?(subscription: Retirement): Promise<void>;
   /** Flushes, then closes. May be called twice. */
   close(): Promise<void>;
   /** Present where the transport lives in the store's database. */

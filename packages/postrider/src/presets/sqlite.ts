@@ -1,9 +1,11 @@
 import { systemClock } from "../base/clock.ts";
 import type { Clock } from "../base/clock.ts";
+import { fail } from "../base/errors.ts";
 import { uuidv7Ids } from "../base/ids.ts";
 import type { Ids } from "../base/ids.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
+import { strangeOptions } from "../base/strange-options.ts";
 import { openSqliteFile } from "../adapters/sqlite/sqlite-file.ts";
 import type { LogRetention } from "../adapters/sqlite/trim.ts";
 import type { Infrastructure } from "../bus/api.ts";
@@ -42,6 +44,8 @@ const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
  * @source docs/adr/0010-sqlite-layout.md
  */
 export function sqlite(file: string, options: SqliteOptions = {}): Infrastructure {
+  const mistakes = [...fileMistakes(file), ...strangeOptions("sqlite", options, SQLITE_OPTIONS)];
+  if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   const clock = options.clock ?? systemClock;
   const opened = openSqliteFile({
     file,
@@ -57,4 +61,22 @@ export function sqlite(file: string, options: SqliteOptions = {}): Infrastructur
   });
   const transport = opened.transport();
   return { commands: transport, events: transport, store: (service) => opened.store(service) };
+}
+
+const SQLITE_OPTIONS: Readonly<Record<keyof SqliteOptions, true>> = {
+  leaseMs: true,
+  walLimitBytes: true,
+  retention: true,
+  maxBodyBytes: true,
+  unsafeNoSync: true,
+  logger: true,
+  clock: true,
+  random: true,
+  ids: true,
+};
+
+function fileMistakes(file: unknown): string[] {
+  if (typeof file !== "string" || file === "") return ['sqlite takes the path of its file: sqlite("shop.db")'];
+  if (file === ":memory:") return ['sqlite needs a file, which several connections share; for memory use memory() from "postrider/memory"'];
+  return file.startsWith("file:") ? [`sqlite takes a path, not the URL ${file}`] : [];
 }

@@ -131,6 +131,8 @@ function compile({ cron, timezone }: Recurrence): Cron {
     mistakes.push(`"${cron}" is no cron pattern (${reasonOf(error)})`);
   }
   try {
+    // Without one Intl takes the machine's own, and stores would not know the entry again for a recurrence.
+    if (typeof timezone !== "string") throw new TypeError("a recurrence names its time zone");
     Intl.DateTimeFormat("en", { timeZone: timezone });
     compiled = compiled && new Cron(cron, { timezone });
   } catch {

@@ -1,0 +1,103 @@
+import type { Outgoing } from "../../envelope/envelope.ts";
+import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import { digestOf, fromBytes, int, messageColumns, messageOf, toBytes } from "./columns.ts";
+import type { Row } from "./columns.ts";
+import type { MysqlValue } from "./connection.ts";
+import { keyLockOf, lock, NOW_MS } from "./place.ts";
+import type { Run, Transact } from "./place.ts";
+import { addLetter } from "./store-dead-letters.ts";
+
+const COLUMNS = "service, id, aggregatetype, aggregateid, key_digest, type, may_repeat, head, headers, payload, is_text";
+const PLACEHOLDERS = `(${COLUMNS.replaceAll(/\w+/g, "?")})`;
+const ROWS_PER_STATEMENT = 100; // a statement's placeholders are limited to 65 535
+
+/**
+ * The outbox inside a transaction, with the columns that Debezium's event router reads.
+ *
+ * A sequence's order is not the order of commits. So whoever appends holds a lock of each key until its commit, which makes the two orders one within a key.
+ */
+export function outboxWriter(service: Buffer, run: Run): OutboxWriter {
+  return {
+    append: async (messages) => {
+      const keyed = messages.filter(({ envelope }) => envelope.partitionkey !== undefined);
+      await lock(
+        run,
+        service,
+        "outboxKey",
+        keyed.map(({ destination, envelope }) => keyLockOf(destination, envelope.partitionkey!)),
+      );
+      for (let from = 0; from < messages.length; from += ROWS_PER_STATEMENT) {
+        const part = messages.slice(from, from + ROWS_PER_STATEMENT);
+        const rows = part.map(() => PLACEHOLDERS).join(", ");
+        await run(`insert into pr_outbox (${COLUMNS}) values ${rows}`, ...part.flatMap((message) => valuesOf(service, message)));
+      }
+    },
+  };
+}
+
+/** The outbox outside transactions. */
+export function outboxReader(service: Buffer, run: Run, transact: Transact, onAppended: OutboxReader["onAppended"]): OutboxReader {
+  const ours = "service = ? and (sequence, fence) in";
+  const pairs = (rows: readonly OutboxRow[]): string =>
+    `(${rows.map(({ sequence, fence }) => `(${int(sequence)}, ${int(fence)})`).join(", ")})`;
+  return {
+    claim: async ({ limit, owner, leaseMs }) => {
+      if ((await run("select 1 as one from pr_outbox where service = ? limit 1", service)).rows.length === 0) return [];
+      return transact((own) => claim(service, own, { limit, owner, leaseMs }));
+    },
+    done: async (rows) => {
+      if (rows.length > 0) await run(`delete from pr_outbox where ${ours} ${pairs(rows)}`, service);
+    },
+    giveBack: async (rows, retryAt) => {
+      const sql = `update pr_outbox set fence = fence + 1, attempts = attempts + 1, free_at = ?, owner = null where ${ours} ${pairs(rows)}`;
+      if (rows.length > 0) await run(sql, Math.round(retryAt), service);
+    },
+    bury: (row, letter) =>
+      transact(async (own) => {
+        if ((await own(`delete from pr_outbox where ${ours} ${pairs([row])}`, service)).changes !== 1) return false;
+        await addLetter(service, own, letter);
+        return true;
+      }),
+    depth: async () => Number((await run("select count(*) as count from pr_outbox where service = ?", service)).rows[0]!["count"]),
+    onAppended,
+  };
+}
+
+/** One claim of a service at a time: each sees what the one before it has leased. No row of a key is claimed while another one of it is out or put off. */
+async function claim(service: Buffer, run: Run, options: Parameters<OutboxReader["claim"]>[0]): Promise<readonly OutboxRow[]> {
+  await lock(run, service, "outboxClaim", [0]);
+  const taken = `select distinct aggregatetype, key_digest from pr_outbox where service = ? and free_at > ${NOW_MS}`;
+  const sql = `select o.sequence, o.fence + 1 as fence, o.attempts, o.aggregatetype, o.may_repeat, o.head, o.headers, o.payload as body, o.is_text
+    from pr_outbox o left join (${taken}) t on t.aggregatetype = o.aggregatetype and t.key_digest = o.key_digest
+    where o.service = ? and o.free_at <= ${NOW_MS} and t.key_digest is null order by o.sequence limit ${int(options.limit)}`;
+  const { rows } = await run(sql, service, service);
+  if (rows.length === 0) return [];
+  const sequences = rows.map((row) => int(Number(row["sequence"]))).join(", ");
+  const lease = `update pr_outbox set fence = fence + 1, free_at = ${NOW_MS} + ${int(options.leaseMs)}, owner = ? where service = ? and sequence in (${sequences})`;
+  await run(lease, toBytes(options.owner), service);
+  return rows.map(rowOf);
+}
+
+function valuesOf(service: Buffer, { destination, mayRepeat, envelope, headers, body }: Outgoing): readonly MysqlValue[] {
+  const key = envelope.partitionkey ?? envelope.id;
+  const place = [
+    service,
+    toBytes(envelope.id),
+    toBytes(destination),
+    toBytes(key),
+    digestOf(key),
+    toBytes(envelope.type),
+    Number(mayRepeat),
+  ];
+  return [...place, ...messageColumns(envelope, headers, body)];
+}
+
+function rowOf(row: Row): OutboxRow {
+  const { envelope, headers, body } = messageOf(row);
+  return {
+    sequence: Number(row["sequence"]),
+    fence: Number(row["fence"]),
+    attempts: row["attempts"] as number,
+    message: { envelope: envelope!, headers, body, destination: fromBytes(row["aggregatetype"]), mayRepeat: row["may_repeat"] === 1 },
+  };
+}

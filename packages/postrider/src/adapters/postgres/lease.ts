@@ -1,0 +1,39 @@
+import type { PgClient, PgConnections } from "./connection.ts";
+import type { Places } from "./places.ts";
+
+/** A connection of somebody's own, until it is released. */
+export interface PgLease {
+  readonly client: PgClient;
+  /** Set it for a connection that may not be used again. It sets itself when the connection breaks. */
+  isBroken: boolean;
+  /** Gives the connection back, or closes it if it is broken. */
+  release(): void;
+}
+
+/** Borrows a connection for a transaction, once there is a place for one. */
+export async function leaseIn(places: Places, connections: PgConnections): Promise<PgLease> {
+  const leave = await places.enter();
+  try {
+    const client = await connections.borrow();
+    return leaseOf(client, leave);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+function leaseOf(client: PgClient, onReleased: () => void): PgLease {
+  // A lent client has no listener of the pool's: without this one an error between two statements would end the process.
+  const onError = (): void => void (lease.isBroken = true);
+  const lease: PgLease = {
+    client,
+    isBroken: false,
+    release() {
+      client.removeListener("error", onError);
+      client.release(lease.isBroken);
+      onReleased();
+    },
+  };
+  client.on("error", onError);
+  return lease;
+}
