@@ -4,6 +4,7 @@ import { jsonOnly, primitives, stages } from "./cases/stages.ts";
 import { steady } from "./cases/steady.ts";
 import { fanOut, latency, loopDelay, throughput } from "./cases/throughput.ts";
 import { peerCases } from "./peers/cases.ts";
+import { postgresCases } from "./peers/postgres.ts";
 
 const RATE = ["messagesPerSecond", "cpuMicros"];
 const LATENCY = ["p50Ms", "p99Ms", "maxMs"];
@@ -91,6 +92,7 @@ export const CASES: readonly Case[] = [
   ...bigBacklogCases,
   ...steadyCases,
   ...peerCases,
+  ...postgresCases,
 ];
 
 /** The case of a name. */

@@ -11,13 +11,16 @@ import {
   type ServiceOptions,
 } from "postrider";
 import { memory } from "postrider/memory";
+import { postgres } from "postrider/postgres";
 import { sqlite } from "postrider/sqlite";
 import type { Carrier } from "./load.ts";
 import { numberOf, orders, OrderSchema, tinyOrders, TinySchema, type Order } from "./order.ts";
 
 /** What a case runs Postrider on, and what its handlers do. */
 export interface PostriderOptions {
-  readonly on: "memory" | "sqlite";
+  readonly on: "memory" | "sqlite" | "postgres";
+  /** The database, where it runs on one. */
+  readonly url?: string;
   /** Where the SQLite file goes. */
   readonly folder: string;
   /** One business row of 60 bytes for each message, in the transaction that settles it. */
@@ -43,7 +46,8 @@ const PlaceTiny = command("tiny.place", { schema: TinySchema, key: (order) => or
 
 const CREATE_TABLE =
   "create table if not exists bench_orders (id integer primary key, customer text not null, total integer not null, note text not null)";
-const INSERT_ROW = "insert or replace into bench_orders (id, customer, total, note) values (?, ?, ?, ?)";
+const INSERT_ROW =
+  "insert into bench_orders (id, customer, total, note) values (?, ?, ?, ?) on conflict (id) do update set customer = excluded.customer";
 const NOTE = "sixty bytes in all with the rest"; // with a customer of 13 bytes, an id and a total of up to 8 each
 
 /** Starts a bus with one service that sends commands and one that handles them. */
@@ -77,8 +81,9 @@ export async function eventCarrier(options: PostriderOptions, subscribers: numbe
 }
 
 /** What Postrider runs on, with nothing of it changed but the place. */
-function infrastructure({ on, folder }: Pick<PostriderOptions, "on" | "folder">): Infrastructure {
-  return on === "memory" ? memory() : sqlite(databaseFile(folder));
+function infrastructure({ on, folder, url }: Pick<PostriderOptions, "on" | "folder" | "url">): Infrastructure {
+  if (on === "memory") return memory();
+  return on === "postgres" ? postgres({ url: url! }) : sqlite(databaseFile(folder));
 }
 
 /** The SQLite file of a case. */

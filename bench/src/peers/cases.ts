@@ -3,10 +3,7 @@ import { durations, paced } from "../cases/throughput.ts";
 import { flood } from "../load.ts";
 import type { Metrics } from "../measure.ts";
 import { commandCarrier, type OpenCarrier } from "../postrider.ts";
-import { bullmqCarrier } from "./bullmq.ts";
 import { PEER_CONCURRENCY } from "./concurrency.ts";
-import { graphileCarrier } from "./graphile-worker.ts";
-import { pgBossCarrier } from "./pg-boss.ts";
 
 /** Sends in flight, for all alike. */
 const WINDOW = 100;
@@ -20,25 +17,33 @@ interface Rival {
   readonly open: (context: CaseContext) => Promise<OpenCarrier>;
 }
 
+// A rival's client is loaded by its own cases only: it would count as memory of all others.
+const bullmq = async (url: string): Promise<OpenCarrier> => (await import("./bullmq.ts")).bullmqCarrier(url);
+
 const RIVALS: readonly Rival[] = [
   {
     name: "postrider",
     title: "Postrider, embedded, synced",
     open: ({ folder }) => commandCarrier({ on: "sqlite", folder, service: { concurrency: PEER_CONCURRENCY } }),
   },
-  { name: "bullmq", title: "BullMQ 6, Redis in memory", server: "redis", open: ({ servers }) => bullmqCarrier(servers.redis!) },
+  { name: "bullmq", title: "BullMQ 6, Redis in memory", server: "redis", open: ({ servers }) => bullmq(servers.redis!) },
   {
     name: "bullmq-aof",
     title: "BullMQ 6, Redis, AOF every second",
     server: "redisAof",
-    open: ({ servers }) => bullmqCarrier(servers.redisAof!),
+    open: ({ servers }) => bullmq(servers.redisAof!),
   },
-  { name: "pg-boss", title: "pg-boss 12, PostgreSQL, NOTIFY", server: "postgres", open: ({ servers }) => pgBossCarrier(servers.postgres!) },
+  {
+    name: "pg-boss",
+    title: "pg-boss 12, PostgreSQL, NOTIFY",
+    server: "postgres",
+    open: async ({ servers }) => (await import("./pg-boss.ts")).pgBossCarrier(servers.postgres!),
+  },
   {
     name: "graphile",
     title: "graphile-worker 0.18, PostgreSQL, tuned",
     server: "postgres",
-    open: ({ servers }) => graphileCarrier(servers.postgres!),
+    open: async ({ servers }) => (await import("./graphile-worker.ts")).graphileCarrier(servers.postgres!),
   },
 ];
 

@@ -19,12 +19,21 @@ export const SERVICES = [
 /** One of {@link SERVICES}. */
 export type ServiceName = (typeof SERVICES)[number];
 
+/** What the shop runs on: `sqlite:`, `postgres://…`, `amqp://…` and `kafka://host:port,host:port`. */
+export interface InfrastructureUrls {
+  readonly commands: string | undefined;
+  readonly events: string | undefined;
+  readonly store: string | undefined;
+}
+
 /** How this process runs. */
 export interface Settings {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
   readonly dataFolder: string;
+  /** What carries commands, what carries events and where services remember, as URLs; undefined: the SQLite file in the data folder. */
+  readonly infrastructure: InfrastructureUrls;
   readonly services: readonly ServiceName[];
   /** Between shipping steps, in milliseconds. */
   readonly stepMs: number;
@@ -40,10 +49,21 @@ export interface Settings {
 }
 
 const Url = z.url({ protocol: /^https?$/ });
+/** The URLs themselves may hold secrets, so a mistake names the variable and what it takes. */
+const urlOf = (...schemes: readonly string[]): z.ZodOptional<z.ZodString> =>
+  z
+    .string()
+    .regex(new RegExp(`^(${schemes.join("|")}):`), `takes a URL that begins with ${schemes.map((scheme) => `${scheme}:`).join(", ")}`)
+    .optional();
+const DATABASES = ["sqlite", "postgres", "postgresql"];
+const BROKERS = ["amqp", "amqps", "kafka"];
 const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
   SHOP_DATA: z.string().default("data/shop"),
+  SHOP_COMMANDS: urlOf(...DATABASES, ...BROKERS),
+  SHOP_EVENTS: urlOf(...DATABASES, ...BROKERS),
+  SHOP_STORE: urlOf(...DATABASES),
   SHOP_SERVICES: z
     .string()
     .default(SERVICES.join())
@@ -70,6 +90,7 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     host: data.HOST,
     port: data.PORT,
     dataFolder: resolve(data.SHOP_DATA),
+    infrastructure: { commands: data.SHOP_COMMANDS, events: data.SHOP_EVENTS, store: data.SHOP_STORE },
     services: [...new Set(data.SHOP_SERVICES)],
     stepMs: data.SHOP_STEP_MS,
     providerUrl: data.PAYMENT_PROVIDER_URL,

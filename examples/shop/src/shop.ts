@@ -2,9 +2,8 @@ import { mkdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
-import { createBus } from "postrider";
+import { createBus, isPostriderError } from "postrider";
 import type { Bus, Clock } from "postrider";
-import { sqlite } from "postrider/sqlite";
 import { startDemo } from "./demo.ts";
 import type { Demo } from "./demo.ts";
 import { catalogueRoutes, memberRoutes } from "./http/catalogue.ts";
@@ -14,6 +13,7 @@ import { orderRoutes } from "./http/orders.ts";
 import { pageRoutes } from "./http/pages.ts";
 import { queryRoutes } from "./http/queries.ts";
 import { httpServer } from "./http/server.ts";
+import { infrastructureOf } from "./infrastructure.ts";
 import { streamRoutes } from "./http/streams.ts";
 import { migrate } from "./part.ts";
 import type { Part } from "./part.ts";
@@ -34,8 +34,8 @@ export interface Shop {
 
 const NOWHERE = "http://127.0.0.1:9"; // the discard port: a process without payment knows its handlers, and never runs them
 const HTTP_GRACE_MS = 1_500;
-// Half the default: an order waits no longer for the lanes of a process that was killed. A process that stalls for longer loses its lanes, and nothing else.
-const LEASE_MS = 2_000;
+const DATABASE_PATIENCE_MS = 60_000;
+const DATABASE_RETRY_MS = 500;
 const DRAIN_MS = 6_000; // with the grace above it leaves a second and more of the ten that a stop may take
 
 /** Starts what `settings` name: tables first, then the bus, then the doors. */
@@ -130,14 +130,9 @@ function localProvider({ dataFolder, providerChaos }: Settings, { ids, random }:
   return startLocalProvider({ file: join(dataFolder, "provider.db"), ids, random, chaos: providerChaos });
 }
 
-async function startBus(
-  settings: Settings,
-  { clock, random, ids, logger }: World,
-  all: readonly Part[],
-  running: readonly Part[],
-): Promise<Bus> {
-  const { store, ...transports } = sqlite(join(settings.dataFolder, "shop.db"), { leaseMs: LEASE_MS, clock, logger });
-  if (store === "none") throw new Error("the shop needs stores");
+async function startBus(settings: Settings, world: World, all: readonly Part[], running: readonly Part[]): Promise<Bus> {
+  const { clock, random, ids, logger } = world;
+  const { store, dialect, ...transports } = infrastructureOf(settings, world);
   const stores = new Map(all.map(({ service: { name } }) => [name, store(name)]));
   const bus = createBus({
     ...transports,
@@ -156,11 +151,25 @@ async function startBus(
   });
   for (const part of running) {
     const own = stores.get(part.service.name)!;
-    await own.open();
-    await own.transaction((tx) => migrate(part, tx));
+    await patiently(clock, async () => {
+      await own.open();
+      await own.transaction((tx) => migrate(part, tx, dialect));
+    });
   }
   await bus.start();
   return bus;
+}
+
+/** Waits for a database that is not up yet, as `bus.start` does. */
+async function patiently(clock: Clock, work: () => Promise<void>): Promise<void> {
+  for (const untilMs = clock.monotonicMs() + DATABASE_PATIENCE_MS; ;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isPostriderError(error) || !error.retryable || clock.monotonicMs() >= untilMs) throw error;
+    }
+    await clock.sleep(DATABASE_RETRY_MS);
+  }
 }
 
 function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World): void {

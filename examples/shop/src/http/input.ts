@@ -48,9 +48,9 @@ export const IdempotencyKey = z
   .optional();
 
 /** Reads what came from outside, or answers 400 with everything that is wrong. */
-export function read<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+export function read<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string = "body"): z.infer<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`);
+  const issues = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join(".") || what}: ${issue.message}`);
   throw new Problem(400, "input.invalid", "The request is not what it should be", issues);
 }

@@ -26,7 +26,7 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
   const { sender } = needs;
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
-    const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"]);
+    const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
     const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
     needs.onAccepted();

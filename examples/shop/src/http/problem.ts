@@ -38,9 +38,11 @@ export async function sendProblem(reply: FastifyReply, { status, code, message, 
 const BY_STATUS: Readonly<Record<number, readonly [code: string, title: string]>> = {
   400: ["request.invalid", "The request cannot be read"],
   404: ["route.unknown", "There is nothing at this address"],
+  408: ["request.too-slow", "The request did not come in time"],
   413: ["body.too-large", "The body is too large"],
   414: ["request.too-long", "The address is too long"],
   415: ["body.not-json", "The body must be application/json"],
+  431: ["request.too-long", "The headers are too long"],
   503: ["shop.unavailable", "The shop cannot answer now; try again"],
 };
 

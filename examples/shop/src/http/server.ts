@@ -1,9 +1,12 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import type { Ids, Logger } from "postrider";
 import { ofStatus, Problem, problemOf, sendProblem } from "./problem.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000; // a body that comes byte by byte must not keep a connection for ever
 const CORRELATION_ID = /^[\x21-\x7e]{1,200}$/;
 
 /** An HTTP server that speaks JSON, answers every error as a problem, and carries a correlation id through. */
@@ -12,6 +15,8 @@ export function httpServer({ ids, logger }: { readonly ids: Ids; readonly logger
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 500 },
     forceCloseConnections: "idle",
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    clientErrorHandler: answerUnreadable,
     genReqId(request) {
       const given = request.headers["x-correlation-id"];
       return typeof given === "string" && CORRELATION_ID.test(given) ? given : ids.next();
@@ -46,3 +51,14 @@ function readJson(app: FastifyInstance): void {
     else void parse(request, body as string, done); // answers by `done`
   });
 }
+
+/** What is no HTTP, or too much of it, never becomes a request: it is answered on the bare connection. */
+function answerUnreadable(error: { readonly code?: string | undefined }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const { status, code, message } = ofStatus(STATUS_OF[error.code ?? ""] ?? 400);
+  const body = JSON.stringify({ type: "about:blank", title: message, status, code });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json; charset=utf-8`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+}
+
+const STATUS_OF: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };

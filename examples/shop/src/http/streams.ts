@@ -4,6 +4,7 @@ import type { HistoryEvent, HistoryTail } from "../services/gateway/history-tail
 import { IdParams, read } from "./input.ts";
 import { unknown } from "./problem.ts";
 
+const EVENT_STREAM = "text/event-stream; charset=utf-8";
 const HEARTBEAT_MS = 15_000;
 const MAX_UNSENT_BYTES = 1024 * 1024; // a reader this far behind is cut off; it resumes where it was
 
@@ -19,6 +20,7 @@ export interface StreamRoutesNeeds {
 export function streamRoutes(app: FastifyInstance, { tail, clock, read: sql, logger }: StreamRoutesNeeds): void {
   const streams = new Set<EventStream>();
   const open = async (request: FastifyRequest, reply: FastifyReply, orderId?: string): Promise<void> => {
+    if (request.method === "HEAD") return void reply.header("content-type", EVENT_STREAM).send();
     const stream = new EventStream(reply, clock, orderId);
     streams.add(stream);
     stream.onClosed(() => streams.delete(stream));
@@ -60,7 +62,7 @@ class EventStream {
     this.#clock = clock;
     this.#orderId = orderId;
     this.#raw.writeHead(200, {
-      "content-type": "text/event-stream; charset=utf-8",
+      "content-type": EVENT_STREAM,
       "cache-control": "no-store",
       "x-accel-buffering": "no",
       "x-correlation-id": correlationId,
@@ -81,7 +83,8 @@ class EventStream {
     if (this.#raw.destroyed || this.#raw.writableEnded) return stop();
     this.onClosed(stop);
     this.#beat();
-    this.#sentId = lastEventId ?? (this.#orderId === undefined ? since : 0);
+    const isKnown = lastEventId !== undefined && (await tail.hasReached(lastEventId));
+    this.#sentId = isKnown ? lastEventId : this.#orderId === undefined ? since : 0;
     for (let page = await tail.page(this.#sentId, this.#orderId); page.length > 0; page = await tail.page(this.#sentId, this.#orderId))
       this.#write(page);
     const waiting = this.#waiting ?? [];

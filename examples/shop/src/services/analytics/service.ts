@@ -11,9 +11,9 @@ import { changed, feedTable, telling } from "../../feed.ts";
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
-const FEED = { table: "analytics_due", tell: ReportSums, body: {}, delayMs: 200 };
+const FEED = { table: "analytics_tellings", tell: ReportSums, body: {}, delayMs: 200 };
 const TABLES: readonly string[] = [
-  "create table if not exists analytics_sums (name text primary key, value integer not null)",
+  "create table if not exists analytics_sums (name text primary key, value bigint not null)",
   feedTable(FEED.table),
 ];
 
@@ -22,11 +22,12 @@ type Context = Pick<HandlerContext, "tx" | "schedule">;
 /** Analytics: counts orders, their states and their money. Each change counts once, in the unit of work that takes its event. */
 export function analytics(): Part {
   const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
-    await add(context.tx, from ?? "orders", from === null ? 1 : -1, status, 1);
+    const left = { name: from ?? "orders", value: from === null ? 1 : -1 };
+    await add(context.tx, left, { name: status, value: 1 });
     await changed(FEED, context);
   };
   const sum = (name: string, value: number, context: Context): Promise<void> =>
-    add(context.tx, name, value).then(() => changed(FEED, context));
+    add(context.tx, { name, value }).then(() => changed(FEED, context));
   const definition = service(
     "analytics",
     (on) => {
@@ -69,9 +70,10 @@ const ADD = [1, 2].map(
      on conflict (name) do update set value = analytics_sums.value + excluded.value`,
 );
 
-/** Adds to one sum, or to two at once. */
-async function add(tx: Sql, name: string, value: number, ...second: [] | [name: string, value: number]): Promise<void> {
-  await tx.run(ADD[second.length / 2]!, name, value, ...second);
+/** Adds to one sum, or to two at once: by name, so that no two units of work wait for each other's. */
+async function add(tx: Sql, ...rows: [Row] | [Row, Row]): Promise<void> {
+  const inOrder = rows.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  await tx.run(ADD[rows.length - 1]!, ...inOrder.flatMap(({ name, value }) => [name, value]));
 }
 
 function toSums(rows: readonly Row[]): Sums {

@@ -31,6 +31,7 @@ export class HistoryTail {
   #waitMs = SOON_MS;
   #timer: Timer | undefined;
   #isReading = false;
+  #beginning: Promise<void> | undefined;
 
   constructor(read: () => Sql, clock: Clock, onError: (error: unknown) => void) {
     this.#read = read;
@@ -47,11 +48,12 @@ export class HistoryTail {
 
   /** Hears everything from now on. Returns the id of the last step before that, and how to stop. */
   async follow(listener: HistoryListener): Promise<{ readonly since: number; readonly stop: () => void }> {
-    const isFirst = this.#listeners.size === 0;
+    // Who comes while the first one still asks where the history ends waits for the same answer.
+    if (this.#listeners.size === 0) this.#beginning = this.#begin();
     this.#listeners.add(listener);
     const stop = (): void => void this.#listeners.delete(listener);
     try {
-      if (isFirst) this.#lastId = Math.max(this.#lastId, await this.#newestId());
+      await this.#beginning;
       this.#arm();
       return { since: this.#lastId, stop };
     } catch (error) {
@@ -69,6 +71,15 @@ export class HistoryTail {
       orderId,
       after,
     );
+  }
+
+  /** Whether an id can be one of ours: a reader may come with one of a history that is no more. */
+  async hasReached(id: number): Promise<boolean> {
+    return id <= this.#lastId || id <= (await this.#newestId());
+  }
+
+  async #begin(): Promise<void> {
+    this.#lastId = Math.max(this.#lastId, await this.#newestId());
   }
 
   async #newestId(): Promise<number> {

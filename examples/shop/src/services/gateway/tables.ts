@@ -1,14 +1,30 @@
-/** The gateway's read models, and what it records of accepted orders. */
-export const TABLES: readonly string[] = [
+import type { Dialect } from "../../part.ts";
+
+// Ids of the history grow in the order of the commits: they are the ids of the event streams, and where a stream resumes.
+const HISTORY: Readonly<Record<Dialect, readonly string[]>> = {
+  // One writes at a time, and no row is ever deleted, so none is used twice.
+  sqlite: [
+    `create table if not exists gateway_history (
+       id integer primary key, order_id text not null, status text not null, at text not null, unique (order_id, status))`,
+  ],
+  // An identity would be given before the commit, in any order. This number's row is locked from there to the commit.
+  postgres: [
+    "create table if not exists gateway_counter (name text primary key, value bigint not null)",
+    "insert into gateway_counter (name, value) values ('history', 0) on conflict do nothing",
+    `create or replace function gateway_next_step() returns bigint language sql volatile
+       as $$ update gateway_counter set value = value + 1 where name = 'history' returning value $$`,
+    `create table if not exists gateway_history (
+       id bigint primary key default gateway_next_step(), order_id text not null, status text not null, at text not null, unique (order_id, status))`,
+  ],
+};
+
+const MODELS: readonly string[] = [
   "create table if not exists gateway_keys (idempotency_key text primary key, body_hash text not null, order_id text not null)",
   `create table if not exists gateway_orders (
-     order_id text primary key, customer_id text not null, status text not null, items text not null, total integer not null, reason text, progress integer not null)`,
+     order_id text primary key, customer_id text not null, status text not null, items text not null, total bigint not null, reason text, progress bigint not null)`,
   "create index if not exists gateway_orders_customer on gateway_orders (customer_id, order_id)",
-  // Ids grow in the order of the commits: they are the ids of the event streams, and where a stream resumes. No row is ever deleted, so none is used twice.
-  `create table if not exists gateway_history (
-     id integer primary key, order_id text not null, status text not null, at text not null, unique (order_id, status))`,
-  "create table if not exists gateway_stock (product_id text primary key, on_hand integer not null, reserved integer not null, sold integer not null, version integer not null)",
-  "create table if not exists gateway_items (product_id text primary key, name text not null, price integer not null, member_id text, member_name text, version integer not null)",
+  "create table if not exists gateway_stock (product_id text primary key, on_hand bigint not null, reserved bigint not null, sold bigint not null, version bigint not null)",
+  "create table if not exists gateway_items (product_id text primary key, name text not null, price bigint not null, member_id text, member_name text, version bigint not null)",
   "create table if not exists gateway_invoices (order_id text primary key, customer_id text not null, body text not null)",
   "create index if not exists gateway_invoices_customer on gateway_invoices (customer_id, order_id)",
   `create table if not exists gateway_notes (
@@ -18,3 +34,9 @@ export const TABLES: readonly string[] = [
   "create table if not exists gateway_recommendations (product_id text primary key, body text not null)",
   "create table if not exists gateway_analytics (name text primary key, body text not null)",
 ];
+
+/** The gateway's read models, and what it records of accepted orders. */
+export const TABLES: Readonly<Record<Dialect, readonly string[]>> = {
+  sqlite: [...MODELS, ...HISTORY.sqlite],
+  postgres: [...MODELS, ...HISTORY.postgres],
+};

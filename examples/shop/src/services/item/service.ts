@@ -4,7 +4,7 @@ import { fullName, ItemListed, ListItem, MemberUpdated, MemberUpdatedV1 } from "
 import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 import type { AskMemberName } from "./member-names.ts";
-import { keepAskedName, knownName, putItem, renameMember, TABLES } from "./store.ts";
+import { keepAskedName, knownName, putItem, renameMember, TABLES, takeName } from "./store.ts";
 import type { VersionedItem } from "./store.ts";
 
 /** What item needs of the world. */
@@ -26,7 +26,7 @@ export function item({ askMemberName, read }: ItemNeeds): Part {
         const { memberId } = listed;
         const asked = memberId === null || (await knownName(read(), memberId)) !== undefined ? null : await askMemberName(memberId, signal);
         if (memberId !== null && asked !== null) await keepAskedName(tx, memberId, asked);
-        const memberName = memberId === null ? null : ((await knownName(tx, memberId)) ?? null);
+        const memberName = memberId === null ? null : ((await takeName(tx, memberId)) ?? null);
         const stored = await putItem(tx, { ...listed, memberName });
         publish(ItemListed, stored);
         reply(withoutVersion(stored));

@@ -4,7 +4,7 @@ import type { Item } from "../../contracts/people.ts";
 /** Item's tables. */
 export const TABLES: readonly string[] = [
   `create table if not exists item_items (
-     product_id text primary key, name text not null, price integer not null, member_id text, member_name text, version integer not null)`,
+     product_id text primary key, name text not null, price bigint not null, member_id text, member_name text, version bigint not null)`,
   "create index if not exists item_items_member on item_items (member_id)",
   "create table if not exists item_members (member_id text primary key, name text not null)",
 ];
@@ -17,6 +17,12 @@ const COLUMNS = 'product_id as "productId", name, price, member_id as "memberId"
 /** The copy of a member's name, or undefined. */
 export async function knownName(sql: Sql, memberId: string): Promise<string | undefined> {
   return (await sql.get<{ readonly name: string }>("select name from item_members where member_id = ?", memberId))?.name;
+}
+
+/** The copy of a member's name, which nobody changes before the unit of work ends. */
+export async function takeName(tx: Sql, memberId: string): Promise<string | undefined> {
+  await tx.run("update item_members set name = name where member_id = ?", memberId);
+  return knownName(tx, memberId);
 }
 
 /** Keeps a name that was asked for, unless news of the member came first. */

@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import type { Infrastructure } from "postrider";
+import { kafka } from "postrider/kafka";
+import { postgres, postgresStores } from "postrider/postgres";
+import { rabbitmq } from "postrider/rabbitmq";
+import { sqlite } from "postrider/sqlite";
+import type { Dialect } from "./part.ts";
+import type { Settings } from "./settings.ts";
+import type { World } from "./world.ts";
+
+type Transport = Infrastructure["commands"];
+type StoreOf = Exclude<Infrastructure["store"], "none">;
+
+/** What the shop runs on, and which SQL its stores speak. */
+export interface ShopInfrastructure extends Infrastructure {
+  readonly store: StoreOf;
+  readonly dialect: Dialect;
+}
+
+// Half the default: an order waits no longer for the lanes of a process that was killed. A process that stalls for longer loses its lanes, and nothing else.
+const LEASE_MS = 2_000;
+const KAFKA_SESSION_MS = 6_000; // the least that brokers grant unless they are told otherwise
+const REVOKE_MS = 4_000;
+// Of one service in one process: a server grants a hundred in all, and a shop split into many processes shares them.
+const CONNECTIONS_PER_SERVICE = 4;
+const SHARED_SCHEMA = "shop";
+
+/** Opens nothing yet: makes of the URLs what carries commands, what carries events, and where services remember. */
+export function infrastructureOf(settings: Settings, world: World): ShopInfrastructure {
+  const places = new Places(settings, world);
+  const file = "sqlite:";
+  const { commands = file, events = file, store = file } = settings.infrastructure;
+  return {
+    commands: places.transport(commands, "commands"),
+    events: places.transport(events, "events"),
+    store: places.stores(store, [commands, events].includes(store)),
+    dialect: schemeOf(store) === "sqlite" ? "sqlite" : "postgres",
+  };
+}
+
+/** One of each thing for each URL, however many parts of the shop use it. */
+class Places {
+  readonly #settings: Settings;
+  readonly #world: World;
+  readonly #databases = new Map<string, Infrastructure>();
+  readonly #brokers = new Map<string, Transport>();
+
+  constructor(settings: Settings, world: World) {
+    this.#settings = settings;
+    this.#world = world;
+  }
+
+  transport(url: string, role: "commands" | "events"): Transport {
+    if (isDatabase(url)) return this.#database(url)[role];
+    const broker = this.#brokers.get(url) ?? this.#broker(url);
+    this.#brokers.set(url, broker);
+    return broker;
+  }
+
+  /** A database that carries messages too keeps everything together, so that what is sent and settled is part of each unit of work. Else each service has a schema. */
+  stores(url: string, isShared: boolean): StoreOf {
+    if (!isShared && schemeOf(url) !== "sqlite") {
+      const schema = (service: string): string => `shop_${service}`;
+      return postgresStores({ url, schema, maxConnections: CONNECTIONS_PER_SERVICE, ...this.#own() });
+    }
+    const { store } = this.#database(url);
+    if (store === "none") throw new Error("the shop needs stores");
+    return store;
+  }
+
+  #database(url: string): Infrastructure {
+    const known = this.#databases.get(url) ?? this.#open(url);
+    this.#databases.set(url, known);
+    return known;
+  }
+
+  #open(url: string): Infrastructure {
+    const { dataFolder } = this.#settings;
+    if (schemeOf(url) !== "sqlite") return postgres({ url, schema: SHARED_SCHEMA, leaseMs: LEASE_MS, ...this.#own() });
+    const file = url.slice("sqlite:".length) || "shop.db";
+    return sqlite(join(dataFolder, file), { leaseMs: LEASE_MS, ...this.#own() });
+  }
+
+  #broker(url: string): Transport {
+    const own = this.#own();
+    if (schemeOf(url) !== "kafka") return rabbitmq({ url, clientName: "shop", revokeMs: REVOKE_MS, ...own });
+    const brokers = url.slice("kafka://".length).replace(/\/$/, "").split(",");
+    return kafka({ brokers, clientId: "shop", sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS, ...own });
+  }
+
+  #own(): Pick<World, "clock" | "random" | "ids" | "logger"> {
+    const { clock, random, ids, logger } = this.#world;
+    return { clock, random, ids, logger };
+  }
+}
+
+const schemeOf = (url: string): string => url.slice(0, url.indexOf(":"));
+
+const isDatabase = (url: string): boolean => ["sqlite", "postgres", "postgresql"].includes(schemeOf(url));
