@@ -5,6 +5,7 @@ import { steady } from "./cases/steady.ts";
 import { fanOut, latency, loopDelay, throughput } from "./cases/throughput.ts";
 import { peerCases } from "./peers/cases.ts";
 import { postgresCases } from "./peers/postgres.ts";
+import { rabbitmqCases } from "./peers/rabbitmq/cases.ts";
 
 const RATE = ["messagesPerSecond", "cpuMicros"];
 const LATENCY = ["p50Ms", "p99Ms", "maxMs"];
@@ -93,6 +94,7 @@ export const CASES: readonly Case[] = [
   ...steadyCases,
   ...peerCases,
   ...postgresCases,
+  ...rabbitmqCases,
 ];
 
 /** The case of a name. */

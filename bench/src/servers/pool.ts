@@ -2,12 +2,14 @@ import { join } from "node:path";
 import type { ServerName } from "../case.ts";
 import { startPostgres } from "./postgres.ts";
 import { Unavailable, type Server } from "./process.ts";
+import { startRabbitmq } from "./rabbitmq.ts";
 import { startRedis } from "./redis.ts";
 
 const STARTERS: Readonly<Record<ServerName, (folder: string) => Promise<Server>>> = {
   redis: (folder) => startRedis(folder, { isSynced: false }),
   redisAof: (folder) => startRedis(folder, { isSynced: true }),
   postgres: startPostgres,
+  rabbitmq: startRabbitmq,
 };
 
 /** The servers of one run: started when first needed, stopped with the pool. */
