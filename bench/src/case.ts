@@ -13,7 +13,7 @@ export interface CaseContext {
 }
 
 /** Servers that peers run on. */
-export type ServerName = "redis" | "redisAof" | "postgres" | "rabbitmq";
+export type ServerName = "redis" | "redisAof" | "postgres" | "kafka" | "rabbitmq";
 
 /** What a case found: figures, and what does not fit in a figure. */
 export interface CaseResult {

@@ -3,6 +3,7 @@ import { backlog } from "./cases/backlog.ts";
 import { jsonOnly, primitives, stages } from "./cases/stages.ts";
 import { steady } from "./cases/steady.ts";
 import { fanOut, latency, loopDelay, throughput } from "./cases/throughput.ts";
+import { kafkaCases } from "./peers/kafka/cases.ts";
 import { peerCases } from "./peers/cases.ts";
 import { postgresCases } from "./peers/postgres.ts";
 import { rabbitmqCases } from "./peers/rabbitmq/cases.ts";
@@ -94,6 +95,7 @@ export const CASES: readonly Case[] = [
   ...steadyCases,
   ...peerCases,
   ...postgresCases,
+  ...kafkaCases,
   ...rabbitmqCases,
 ];
 

@@ -49,6 +49,15 @@ export async function flood(carrier: Carrier, options: FloodOptions): Promise<Me
   };
 }
 
+/** Sends as fast as `window` sends in flight allow, with nobody to wait for but the answers to the sends. */
+export async function sendOnly(send: Carrier["send"], options: Omit<FloodOptions, "handledPerSend">): Promise<Metrics> {
+  const { window, seconds, warmUpSeconds } = options;
+  const warm = await push({ send }, { window, seconds: warmUpSeconds, from: 0 });
+  const watch = new Stopwatch();
+  const sent = (await push({ send }, { window, seconds, from: warm })) - warm;
+  return { messagesPerSecond: (sent / watch.elapsedMs()) * 1000, cpuMicros: watch.cpuMicros() / sent, messages: sent };
+}
+
 /** Sends at a fixed rate and lets nothing wait for anything: a slow answer does not slow the next send. Keeps nothing of what it has sent. */
 export async function pace(
   carrier: Carrier,
@@ -74,7 +83,7 @@ export async function pace(
 
 /** Sends from `from` until the time is up; answers the number after the last. */
 async function push(
-  carrier: Carrier,
+  carrier: Pick<Carrier, "send">,
   { window, seconds, from }: { readonly window: number; readonly seconds: number; readonly from: number },
 ): Promise<number> {
   const watch = new Stopwatch();

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ServerName } from "../case.ts";
+import { startKafka } from "./kafka.ts";
 import { startPostgres } from "./postgres.ts";
 import { Unavailable, type Server } from "./process.ts";
 import { startRabbitmq } from "./rabbitmq.ts";
@@ -9,6 +10,7 @@ const STARTERS: Readonly<Record<ServerName, (folder: string) => Promise<Server>>
   redis: (folder) => startRedis(folder, { isSynced: false }),
   redisAof: (folder) => startRedis(folder, { isSynced: true }),
   postgres: startPostgres,
+  kafka: startKafka,
   rabbitmq: startRabbitmq,
 };
 
