@@ -1,5 +1,6 @@
 import type { Timer } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
+import type { ContractKind } from "../contracts/contract.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
 import { unsentLetters } from "../deadletters/letter.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
@@ -44,7 +45,7 @@ export class Member {
   readonly #runtime: Runtime;
   readonly #member: MemberOptions;
   #runner: ServiceRunner | undefined;
-  #relay: OutboxRelay | undefined;
+  #relays: readonly OutboxRelay[] = [];
   #scheduler: Scheduler | undefined;
   readonly #retention: RetentionPolicy;
   #cleanUpTimer: Timer | undefined;
@@ -69,9 +70,9 @@ export class Member {
       plain: this.#member.options.plain ?? {},
     });
     this.#scheduler = this.#schedulerOf(this.#runtime.store);
-    this.#relay = this.#relayOf(this.#runtime.store);
+    this.#relays = this.#relaysOf(this.#runtime.store);
     this.#connecting = connecting;
-    this.#relay?.start();
+    for (const relay of this.#relays) relay.start();
     this.#scheduler?.start();
     this.#cleanUpLater();
     await this.#runner.start(connecting);
@@ -82,7 +83,7 @@ export class Member {
     this.#cleanUpTimer?.cancel();
     await this.#runner?.stop(drainMs);
     await this.#scheduler?.stop();
-    await this.#relay?.stop(drainMs);
+    await Promise.all(this.#relays.map((relay) => relay.stop(drainMs)));
   }
 
   /** Lets a stop that is under way wait no longer. */
@@ -118,7 +119,7 @@ export class Member {
       sendDeadlineMs,
       transportOf: (kind) => (kind === "event" ? options.events : options.commands),
       alert,
-      wake: (what) => (what === "outbox" ? this.#relay?.wake() : this.#scheduler?.wake()),
+      wake: (what) => (what === "outbox" ? this.#relays.forEach((relay) => relay.wake()) : this.#scheduler?.wake()),
       compose: composer({
         service: service.name,
         clock,
@@ -146,15 +147,20 @@ export class Member {
     });
   }
 
-  /** Only where messages leave the store's own database. */
-  #relayOf(store: Store | undefined): OutboxRelay | undefined {
+  /** One for commands and one for events, only where messages leave the store's own database. */
+  #relaysOf(store: Store | undefined): readonly OutboxRelay[] {
     const { commands, events } = this.#member.options;
-    if (store === undefined || [commands, events].every((transport) => colocatedOf(this.#runtime, transport) !== undefined))
-      return undefined;
+    const leaves = (transport: Transport): boolean => colocatedOf(this.#runtime, transport) === undefined;
+    if (store === undefined || ![commands, events].some(leaves)) return [];
+    return [this.#relayOf(store, "command", commands), this.#relayOf(store, "event", events)];
+  }
+
+  #relayOf(store: Store, kind: ContractKind, transport: Transport): OutboxRelay {
     const { clock, random, logger, ids, service } = this.#runtime;
     return outboxRelay({
       store,
-      transportOf: (destination) => this.#connected(destination.endsWith(".events") ? events : commands),
+      kind,
+      transport: () => this.#connected(transport),
       letterOf: unsentLetters(service, ids),
       onBuried: (letter) => this.#unsent(letter),
       clock,

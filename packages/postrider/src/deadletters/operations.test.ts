@@ -155,7 +155,7 @@ test("an unsent letter is sent, not handled here; with a delay it is scheduled",
     await payment.transaction((transaction) => transaction.deadLetters.add(letter));
     await operations.redrive(letter.id, { delayMs });
   }
-  const rows = await payment.outbox.claim({ limit: 10, owner: "test", leaseMs: 1000 });
+  const rows = await payment.outbox.claim({ kind: "command", limit: 10, owner: "test", leaseMs: 1000 });
   expect(rows.map((row) => row.message)).toEqual([{ ...message, mayRepeat: true }]);
   expect(await operations.scheduled()).toMatchObject([
     { service: "payment", dueAt: clock.now() + 700, message: { destination: "mailing.commands" } },

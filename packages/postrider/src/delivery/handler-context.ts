@@ -70,9 +70,13 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   }
 
   get tx(): UnitOfWorkSql {
-    return lazySql((call) => {
-      this.#guard(call);
-      return this.#options.unit.open();
+    const { unit } = this.#options;
+    return lazySql({
+      open: (call) => {
+        this.#guard(call);
+        return unit.open();
+      },
+      answered: (answer) => unit.answered(answer),
     });
   }
 

@@ -3,7 +3,7 @@ import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import { derivedId } from "../base/ids.ts";
 import { contextOf } from "../contracts/contract.ts";
-import type { AnyContract } from "../contracts/contract.ts";
+import type { AnyContract, ContractKind } from "../contracts/contract.ts";
 import { acceptedBody, adaptedCopies, validateInput } from "../contracts/read.ts";
 import { ATTRIBUTE_LENGTHS } from "./check.ts";
 import type { Envelope, Outgoing } from "./envelope.ts";
@@ -66,6 +66,11 @@ export function draft(contract: AnyContract, body: unknown, facts: OutgoingFacts
 /** The destination of a contract: `order.commands`, `order.events`. */
 export function destinationOf(contract: Pick<AnyContract, "name" | "kind">): string {
   return contextOf(contract.name) + (contract.kind === "command" ? ".commands" : ".events");
+}
+
+/** Whose destination it is: that of commands, or that of events. */
+export function kindOfDestination(destination: string): ContractKind {
+  return destination.endsWith(".events") ? "event" : "command";
 }
 
 /**

@@ -44,7 +44,8 @@ test("while its transport is away a relay tries a few rows now and then, however
   const transport = { name: "far", send } as unknown as Transport;
   const relay = outboxRelay({
     store,
-    transportOf: () => transport,
+    kind: "event",
+    transport: () => transport,
     letterOf: unsentLetters("ordering", uuidv7Ids(clock)),
     clock,
     random: seededRandom(1),
@@ -65,6 +66,6 @@ test("while its transport is away a relay tries a few rows now and then, however
 
   isAway = false;
   await clock.advance(5_000);
-  expect([sent, await relay.depth()]).toEqual([WAITING, 0]);
+  expect([sent, await store.outbox.depth()]).toEqual([WAITING, 0]);
   await relay.stop();
 });

@@ -1,10 +1,11 @@
 import { backoffMs } from "../base/backoff.ts";
 import type { BackoffOptions } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
-import { fail, isPostriderError, reasonOf } from "../base/errors.ts";
+import { fail, reasonOf } from "../base/errors.ts";
 import type { PostriderError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { WakeLoop } from "../base/wake-loop.ts";
+import type { ContractKind } from "../contracts/contract.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { DeadLetter } from "../ports/dead-letters.ts";
 import type { OutboxRow } from "../ports/outbox.ts";
@@ -16,8 +17,10 @@ import { judge } from "./judge.ts";
 /** What a relay stands on. */
 export interface OutboxRelayOptions {
   readonly store: Store;
-  /** @throws what says that nobody carries messages there */
-  readonly transportOf: (destination: string) => Transport;
+  /** Which rows it carries. */
+  readonly kind: ContractKind;
+  /** What carries them. @throws what says that it cannot be used now */
+  readonly transport: () => Transport;
   /** Makes the letter of a message that can never be sent. */
   readonly letterOf: (neverSent: NeverSentRow) => DeadLetter;
   /** Called after the commit that gave a message up. */
@@ -44,15 +47,13 @@ export interface NeverSentRow {
   readonly at: number;
 }
 
-/** Carries a store's outbox to the transports. */
+/** Carries the rows of one kind, commands or events, from a store's outbox to their transport. */
 export interface OutboxRelay {
   start(): void;
   /** Looks at once: rows were committed. */
   wake(): void;
   /** Lets the send under way end, at most `drainMs` (default the send deadline). What was not sent stays in the outbox. May be called twice. */
   stop(drainMs?: number): Promise<void>;
-  /** Rows that wait. */
-  depth(): Promise<number>;
 }
 
 // The longest wait is what a message still waits once a broker that was away answers again.
@@ -73,14 +74,6 @@ const QUIET_MS = 60_000;
  */
 export function outboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return new StoreRelay(options);
-}
-
-/** How one send went. */
-interface Sent {
-  /** One of the errors for which rows are sent again. */
-  readonly failure: PostriderError | undefined;
-  /** Nothing of it was taken, nor refused for good. */
-  readonly isAway: boolean;
 }
 
 class StoreRelay implements OutboxRelay {
@@ -125,20 +118,16 @@ class StoreRelay implements OutboxRelay {
     });
   }
 
-  depth(): Promise<number> {
-    return this.#options.store.outbox.depth();
-  }
-
   /** Sends until a claim comes back less than full. Never rejects. */
   async #round(): Promise<number> {
-    const { store, owner, clock } = this.#options;
+    const { store, kind, owner, clock } = this.#options;
     const pauseMs = this.#pausedUntilMs - clock.monotonicMs();
     if (pauseMs > 0) return pauseMs; // new rows wake the loop, and would find the transport as it was
     try {
       for (;;) {
         const limit = this.#failedRounds > 0 ? PROBE_ROWS : this.#batch;
-        const rows = await store.outbox.claim({ limit, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
-        const failed = rows.length > 0 ? await this.#sendAll(rows) : undefined;
+        const rows = await store.outbox.claim({ kind, limit, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
+        const failed = rows.length > 0 ? await this.#send(rows) : undefined;
         this.#noteFailing(failed);
         if (this.#failedRounds > 0) return this.#pause();
         if (rows.length < limit || this.#loop.isStopped) return this.#pollMs;
@@ -149,20 +138,6 @@ class StoreRelay implements OutboxRelay {
     }
   }
 
-  /** Returns one of the errors for which rows are sent again. */
-  async #sendAll(rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
-    const byTransport = new Map<Transport | PostriderError, OutboxRow[]>();
-    for (const row of rows) {
-      const transport = this.#transportOf(row.message.destination);
-      const group = byTransport.get(transport);
-      if (group === undefined) byTransport.set(transport, [row]);
-      else group.push(row);
-    }
-    const sent = await Promise.all([...byTransport].map(([transport, group]) => this.#sendOn(transport, group)));
-    this.#failedRounds = sent.every(({ isAway }) => isAway) ? this.#failedRounds + 1 : 0;
-    return sent.find(({ failure }) => failure !== undefined)?.failure;
-  }
-
   #pause(): number {
     const { clock, random } = this.#options;
     const pauseMs = backoffMs(BACKOFF, this.#failedRounds, random);
@@ -170,42 +145,33 @@ class StoreRelay implements OutboxRelay {
     return pauseMs;
   }
 
-  async #sendOn(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<Sent> {
-    const outcomes = await this.#outcomesOf(transport, rows);
+  /** Returns one of the errors for which rows are sent again. */
+  async #send(rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
+    const outcomes = await this.#outcomesOf(rows);
     const { done, again, poison } = judge(rows, outcomes);
     const { store, random } = this.#options;
     if (done.length > 0) await store.outbox.done(done);
     const nowMs = await store.now();
     for (const [attempts, group] of again) await store.outbox.giveBack(group, nowMs + backoffMs(BACKOFF, attempts + 1, random));
     for (const { row, error } of poison) await this.#bury(row, error, nowMs);
-    const failure = outcomes.find((outcome) => outcome !== undefined && !poison.some(({ error }) => error === outcome));
-    return { failure, isAway: done.length === 0 && poison.length === 0 };
+    const isAway = done.length === 0 && poison.length === 0;
+    this.#failedRounds = isAway ? this.#failedRounds + 1 : 0;
+    return outcomes.find((outcome) => outcome !== undefined && !poison.some(({ error }) => error === outcome));
   }
 
-  async #outcomesOf(transport: Transport | PostriderError, rows: readonly OutboxRow[]): Promise<readonly SendOutcome[]> {
-    if (isPostriderError(transport)) return rows.map(() => transport);
+  async #outcomesOf(rows: readonly OutboxRow[]): Promise<readonly SendOutcome[]> {
+    const { transport, kind } = this.#options;
+    let name = `that of ${kind}s`;
     try {
+      const own = transport();
+      name = own.name;
       // A relay can die between send and mark, so the same id may come again from any row.
       const messages = rows.map(({ message }) => (message.mayRepeat ? message : { ...message, mayRepeat: true }));
-      return await transport.send(messages, { deadlineMs: this.#deadlineMs });
+      return await own.send(messages, { deadlineMs: this.#deadlineMs });
     } catch (cause) {
       // A rejection says that nothing was tried; so it says nothing of any one message, and condemns none.
-      const error = fail("PR_TRANSPORT_FAILED", { transport: transport.name, during: "send", detail: reasonOf(cause) }, { cause });
+      const error = fail("PR_TRANSPORT_FAILED", { transport: name, during: "send", detail: reasonOf(cause) }, { cause });
       return rows.map(() => error);
-    }
-  }
-
-  #transportOf(destination: string): Transport | PostriderError {
-    try {
-      return this.#options.transportOf(destination);
-    } catch (error) {
-      return isPostriderError(error)
-        ? error
-        : fail(
-            "PR_TRANSPORT_FAILED",
-            { transport: "no transport", during: `the look-up of ${destination}`, detail: reasonOf(error) },
-            { cause: error },
-          );
     }
   }
 

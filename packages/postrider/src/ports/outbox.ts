@@ -1,4 +1,5 @@
 import type { MaybePromise } from "../base/deferred.ts";
+import type { ContractKind } from "../contracts/contract.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 
@@ -10,8 +11,8 @@ export interface OutboxWriter {
 
 /** Outgoing rows that wait for their relay. */
 export interface OutboxReader {
-  /** Leases the oldest unsent rows of some hash ranges of keys. */
-  claim(options: { readonly limit: number; readonly owner: string; readonly leaseMs: number }): Promise<readonly OutboxRow[]>;
+  /** Leases the oldest unsent rows that go to destinations of one kind: what waits for one broker never stands before what waits for another. */
+  claim(options: OutboxClaim): Promise<readonly OutboxRow[]>;
   /** Marks rows as sent. Rows whose lease was lost are left alone. */
   done(rows: readonly OutboxRow[]): Promise<void>;
   /** Gives rows back unsent, not to be tried before `retryAt`; until then no later row of their key is claimed. */
@@ -21,6 +22,14 @@ export interface OutboxReader {
   depth(): Promise<number>;
   /** Called when rows may have come; returns how to stop listening. */
   onAppended(listener: () => void): () => void;
+}
+
+/** What a relay asks for. */
+export interface OutboxClaim {
+  readonly kind: ContractKind;
+  readonly limit: number;
+  readonly owner: string;
+  readonly leaseMs: number;
 }
 
 /** An outgoing row under a lease. */

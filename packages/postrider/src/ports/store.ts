@@ -73,6 +73,8 @@ export interface RetentionPolicy {
 
 /** The parts of a store inside one transaction. */
 export interface StoreTransaction extends Sql {
+  /** Whether statements may go out before those before them are answered: after one that fails, none is carried out. Default false. */
+  readonly isPipelined?: boolean;
   /** The vendor's own handle, or a promise of it. */
   readonly raw: unknown;
   readonly inbox: InboxWriter;

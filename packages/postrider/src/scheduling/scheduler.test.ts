@@ -38,7 +38,7 @@ function office() {
     return made;
   };
   const outbox = async (): Promise<readonly string[]> =>
-    (await store.outbox.claim({ limit: 1000, owner: "test", leaseMs: 1 })).map(({ message }) => message.envelope.id);
+    (await store.outbox.claim({ kind: "command", limit: 1000, owner: "test", leaseMs: 1 })).map(({ message }) => message.envelope.id);
   return { clock, store, sent, buried, run, outbox };
 }
 

@@ -1,4 +1,5 @@
-import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import { kindOfDestination } from "../../envelope/outgoing.ts";
+import type { OutboxClaim, OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { StoreAccess } from "./access.ts";
 import type { MemoryTables, OutboxStored } from "./tables.ts";
@@ -49,24 +50,20 @@ export function memoryOutboxReader(access: StoreAccess): OutboxReader {
   };
 }
 
-interface ClaimOptions {
-  readonly limit: number;
-  readonly leaseMs: number;
-}
-
-function claim(unit: MemoryUnit, tables: MemoryTables, nowMs: number, { limit, leaseMs }: ClaimOptions): OutboxRow[] {
-  return free(unit, tables, nowMs, limit).map((row) => {
+function claim(unit: MemoryUnit, tables: MemoryTables, nowMs: number, { kind, limit, leaseMs }: OutboxClaim): OutboxRow[] {
+  return free(unit, tables, nowMs, kind, limit).map((row) => {
     const fence = tables.nextSequence();
     tables.outbox.put(unit, row.sequence, { ...row, fence, blockedUntil: nowMs + leaseMs });
     return { sequence: row.sequence, fence, attempts: row.attempts, message: row.message };
   });
 }
 
-function free(unit: MemoryUnit, tables: MemoryTables, nowMs: number, limit: number): OutboxStored[] {
+function free(unit: MemoryUnit, tables: MemoryTables, nowMs: number, kind: OutboxClaim["kind"], limit: number): OutboxStored[] {
   const found: OutboxStored[] = [];
   const blocked = new Set<string>();
   for (const row of tables.outbox.rowsIn(unit)) {
     if (found.length === limit) break;
+    if (kindOfDestination(row.message.destination) !== kind) continue;
     const key = keyOf(row.message);
     if (row.blockedUntil <= nowMs && (key === undefined || !blocked.has(key))) found.push(row);
     else if (key !== undefined) blocked.add(key);

@@ -151,7 +151,7 @@ describe.skipIf(missingServer() !== undefined)("faults of a MySQL store", () => 
       await store.transaction((tx) => tx.outbox.append([early]));
       await release();
       await appended;
-      const rows = await store.outbox.claim({ limit: 10, owner: "o", leaseMs: 60_000 });
+      const rows = await store.outbox.claim({ kind: "event", limit: 10, owner: "o", leaseMs: 60_000 });
       assert.deepEqual(
         rows.map(({ message }) => message.envelope.id),
         [early.envelope.id, late.envelope.id],
@@ -200,7 +200,7 @@ describe.skipIf(missingServer() !== undefined)("faults of a MySQL store", () => 
         assert.equal((await store.deadLetters.list({ key: text }, { limit: 9 })).length, 1);
         assert.equal((await store.held.get(held.id))?.key, text);
         assert.equal(await store.inbox.check(samples.entry(`m${text.slice(0, 511)}`)), "repeated");
-        const rows = await store.outbox.claim({ limit: 9, owner: "o", leaseMs: 60_000 });
+        const rows = await store.outbox.claim({ kind: "event", limit: 9, owner: "o", leaseMs: 60_000 });
         assert.equal(rows[0]?.message.envelope.partitionkey, text);
         await store.outbox.done(rows);
       }

@@ -1,5 +1,6 @@
 import type { Outgoing } from "../../envelope/envelope.ts";
-import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import { kindOfDestination } from "../../envelope/outgoing.ts";
+import type { OutboxClaim, OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
 import { digestOf, fromBytes, int, messageColumns, messageOf, toBytes } from "./columns.ts";
 import type { Row } from "./columns.ts";
 import type { MysqlValue } from "./connection.ts";
@@ -7,7 +8,7 @@ import { keyLockOf, lock, NOW_MS } from "./place.ts";
 import type { Run, Transact } from "./place.ts";
 import { addLetter } from "./store-dead-letters.ts";
 
-const COLUMNS = "service, id, aggregatetype, aggregateid, key_digest, type, may_repeat, head, headers, payload, is_text";
+const COLUMNS = "service, id, aggregatetype, aggregateid, key_digest, type, may_repeat, head, headers, payload, is_text, is_event";
 const PLACEHOLDERS = `(${COLUMNS.replaceAll(/\w+/g, "?")})`;
 const ROWS_PER_STATEMENT = 100; // a statement's placeholders are limited to 65 535
 
@@ -41,9 +42,13 @@ export function outboxReader(service: Buffer, run: Run, transact: Transact, onAp
   const pairs = (rows: readonly OutboxRow[]): string =>
     `(${rows.map(({ sequence, fence }) => `(${int(sequence)}, ${int(fence)})`).join(", ")})`;
   return {
-    claim: async ({ limit, owner, leaseMs }) => {
-      if ((await run("select 1 as one from pr_outbox where service = ? limit 1", service)).rows.length === 0) return [];
-      return transact((own) => claim(service, own, { limit, owner, leaseMs }));
+    claim: async (options) => {
+      if (
+        (await run("select 1 as one from pr_outbox where service = ? and is_event = ? limit 1", service, isEvent(options.kind))).rows
+          .length === 0
+      )
+        return [];
+      return transact((own) => claim(service, own, options));
     },
     done: async (rows) => {
       if (rows.length > 0) await run(`delete from pr_outbox where ${ours} ${pairs(rows)}`, service);
@@ -64,19 +69,21 @@ export function outboxReader(service: Buffer, run: Run, transact: Transact, onAp
 }
 
 /** One claim of a service at a time: each sees what the one before it has leased. No row of a key is claimed while another one of it is out or put off. */
-async function claim(service: Buffer, run: Run, options: Parameters<OutboxReader["claim"]>[0]): Promise<readonly OutboxRow[]> {
+async function claim(service: Buffer, run: Run, options: OutboxClaim): Promise<readonly OutboxRow[]> {
   await lock(run, service, "outboxClaim", [0]);
-  const taken = `select distinct aggregatetype, key_digest from pr_outbox where service = ? and free_at > ${NOW_MS}`;
+  const taken = `select distinct aggregatetype, key_digest from pr_outbox where service = ? and is_event = ? and free_at > ${NOW_MS}`;
   const sql = `select o.sequence, o.fence + 1 as fence, o.attempts, o.aggregatetype, o.may_repeat, o.head, o.headers, o.payload as body, o.is_text
     from pr_outbox o left join (${taken}) t on t.aggregatetype = o.aggregatetype and t.key_digest = o.key_digest
-    where o.service = ? and o.free_at <= ${NOW_MS} and t.key_digest is null order by o.sequence limit ${int(options.limit)}`;
-  const { rows } = await run(sql, service, service);
+    where o.service = ? and o.is_event = ? and o.free_at <= ${NOW_MS} and t.key_digest is null order by o.sequence limit ${int(options.limit)}`;
+  const { rows } = await run(sql, service, isEvent(options.kind), service, isEvent(options.kind));
   if (rows.length === 0) return [];
   const sequences = rows.map((row) => int(Number(row["sequence"]))).join(", ");
   const lease = `update pr_outbox set fence = fence + 1, free_at = ${NOW_MS} + ${int(options.leaseMs)}, owner = ? where service = ? and sequence in (${sequences})`;
   await run(lease, toBytes(options.owner), service);
   return rows.map(rowOf);
 }
+
+const isEvent = (kind: OutboxClaim["kind"]): number => Number(kind === "event");
 
 function valuesOf(service: Buffer, { destination, mayRepeat, envelope, headers, body }: Outgoing): readonly MysqlValue[] {
   const key = envelope.partitionkey ?? envelope.id;
@@ -89,7 +96,7 @@ function valuesOf(service: Buffer, { destination, mayRepeat, envelope, headers, 
     toBytes(envelope.type),
     Number(mayRepeat),
   ];
-  return [...place, ...messageColumns(envelope, headers, body)];
+  return [...place, ...messageColumns(envelope, headers, body), isEvent(kindOfDestination(destination))];
 }
 
 function rowOf(row: Row): OutboxRow {

@@ -18,8 +18,8 @@ export const STORE_STEPS: readonly string[] = [
      seen int not null default 1, primary key (service, handler, message_id), key pr_inbox_at (service, at)) engine = InnoDB;
    create table if not exists pr_outbox (sequence bigint not null auto_increment primary key, ${SERVICE}, id ${ID} not null, aggregatetype varbinary(1024) not null,
      aggregateid blob not null, type ${HANDLER} not null, payload longblob not null, is_text tinyint not null, key_digest binary(16) not null, may_repeat tinyint not null,
-     head longblob not null, headers longblob, attempts int not null default 0, fence int not null default 0, free_at bigint not null default 0, owner ${OWNER},
-     key pr_outbox_order (service, sequence), key pr_outbox_taken (service, free_at)) engine = InnoDB;
+     head longblob not null, headers longblob, is_event tinyint not null, attempts int not null default 0, fence int not null default 0, free_at bigint not null default 0, owner ${OWNER},
+     key pr_outbox_order (service, is_event, sequence), key pr_outbox_taken (service, is_event, free_at)) engine = InnoDB;
    create table if not exists pr_schedule (${SERVICE}, id ${ID} not null, due_at bigint not null, cron blob, timezone blob, destination blob not null, may_repeat tinyint not null,
      ${MESSAGE}, primary key (service, id), key pr_schedule_due (service, due_at)) engine = InnoDB;
    create table if not exists pr_held (sequence bigint not null auto_increment primary key, ${SERVICE}, id ${ID} not null, purpose ${LIST} not null, due_at bigint,

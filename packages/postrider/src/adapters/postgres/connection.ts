@@ -40,6 +40,8 @@ export interface PgNotification {
 export interface PgClient extends PgQueryable {
   /** Whether statements are sent without waiting for the answers of those before (`pipeline: true` of pg 8.23 and later). */
   readonly pipeline?: boolean;
+  /** The socket below, where the client shows it: what is written to it in one turn can leave together. */
+  readonly connection?: { readonly stream?: { cork?(): void; uncork?(): void } };
   /** Back to the pool; with `true` it is closed instead. */
   release(isBroken?: boolean): void;
   on(event: "error", listener: (error: Error) => void): unknown;

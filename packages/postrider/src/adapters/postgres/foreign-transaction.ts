@@ -14,10 +14,9 @@ export interface PgTransactionHandle {
 /** A caller's transaction as a connection of ours: one statement after another, and never released. @throws PR_CONFIG_INVALID for what has no `query` */
 export function foreignLease(handle: unknown): PgLease {
   if (!isHandle(handle)) throw fail("PR_CONFIG_INVALID", { mistakes: "the transaction given as `within` has no query(text, values)" });
-  const client: Pick<PgClient, "query"> = {
-    query: async ({ text, values = [] }: PgQuery) => resultOf(await handle.query(text, [...values])),
-  };
-  return { client: client as PgClient, isBroken: false, release: () => undefined };
+  const query = async ({ text, values = [] }: PgQuery): Promise<PgResult> => resultOf(await handle.query(text, [...values]));
+  const client: Pick<PgClient, "query"> = { query };
+  return { client: client as PgClient, isBroken: false, query, release: () => undefined };
 }
 
 function isHandle(handle: unknown): handle is PgTransactionHandle {

@@ -95,7 +95,8 @@ export class LaneSet {
   /** Extends the leases, and no more: the lanes are on their way out. */
   async extend(): Promise<void> {
     const { place, member, service, destination, leaseMs } = this.#options;
-    const text = `update ${place.schema}.pr_cursors set lease_until = ${place.schema}.pr_now() + $4 where service = $1 and destination = $2 and owner = $3`;
+    const text = `update ${place.schema}.pr_cursors set lease_until = ${place.schema}.pr_now() + $4
+      where id in (select id from ${place.schema}.pr_cursors where service = $1 and destination = $2 and owner = $3 order by id for no key update)`;
     await place.run("extend", text, [service, destination.id, member, leaseMs]);
   }
 
@@ -114,7 +115,7 @@ export class LaneSet {
   async release(cursors: readonly LaneCursor<PostgresDelivery>[]): Promise<void> {
     const { place, member } = this.#options;
     const ids = cursors.filter(({ state }) => state !== "gone").map(({ id }) => id);
-    const text = `update ${place.schema}.pr_cursors set owner = null, lease_until = 0 where id = any ($1) and owner = $2`;
+    const text = `update ${place.schema}.pr_cursors set owner = null, lease_until = 0 where id in (select id from ${place.schema}.pr_cursors where id = any ($1) and owner = $2 order by id for no key update)`;
     if (ids.length > 0) await place.run("release", text, [ids, member]).catch(() => undefined); // at worst the leases run out
     for (const cursor of cursors) this.forget(cursor);
   }

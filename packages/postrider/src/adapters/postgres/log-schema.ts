@@ -62,7 +62,7 @@ export const LOG_PART: MigrationPart = {
      begin
        perform pg_advisory_xact_lock_shared(hashtext('{schema}.lane'), c) from (select distinct c from unnest(p_cursors) c order by c) locked;
        if current_setting('transaction_isolation') <> 'read committed' then
-         perform 1 from {schema}.pr_cursors where id = any (p_cursors) for share;
+         perform 1 from {schema}.pr_cursors where id = any (p_cursors) order by id for share;
        end if;
        select c into v_lost from unnest(p_cursors, p_epochs) as m (c, e)
          where not exists (select 1 from {schema}.pr_cursors r where r.id = m.c and r.epoch = m.e and r.owner is not null) limit 1;
@@ -74,6 +74,8 @@ export const LOG_PART: MigrationPart = {
        p_done_cursors integer[], p_done bigint[], p_strict boolean) returns integer[] language plpgsql as $$
      declare v_kept integer[];
      begin
+       -- In one order, as renewals do: two that lock the same rows never wait for each other in a circle.
+       if cardinality(p_cursors) > 1 then perform 1 from {schema}.pr_cursors c where c.id = any (p_cursors) order by c.id for no key update; end if;
        with moved as (update {schema}.pr_cursors r set position = m.p, open = m.o::bigint[], high_position = m.hp, high_open = m.ho::bigint[]
            from (select * from unnest(p_cursors, p_epochs, p_positions, p_opens, p_high_positions, p_high_opens) as m (c, e, p, o, hp, ho)) m
            where r.id = m.c and r.epoch = m.e and r.owner is not null returning r.id)
@@ -91,6 +93,7 @@ export const LOG_PART: MigrationPart = {
      begin
        insert into {schema}.pr_members as m (id, service, destination, backend, alive_until) values (p_member, p_service, p_destination, p_backend, v_now + p_lease_ms)
          on conflict on constraint pr_members_pkey do update set alive_until = excluded.alive_until, backend = excluded.backend;
+       perform 1 from {schema}.pr_cursors c where c.service = p_service and c.destination = p_destination and c.owner = p_member order by c.id for no key update;
        update {schema}.pr_cursors c set lease_until = v_now + p_lease_ms where c.service = p_service and c.destination = p_destination and c.owner = p_member;
        -- Who is late and whose connection has ended has ended itself: its lanes are free now.
        with ended as (delete from {schema}.pr_members m where m.service = p_service and m.destination = p_destination and (m.alive_until < v_now

@@ -62,7 +62,7 @@ describe.skipIf(missingServer() !== undefined)("migrations of PostgreSQL", () =>
         const store = schema.connect({ url: url.href, migrates }).store("billing");
         await store.open();
         await store.transaction((tx) => tx.schedule.cancel("x"));
-        assert.deepEqual(await store.outbox.claim({ limit: 1, owner: "o", leaseMs: 1000 }), []);
+        assert.deepEqual(await store.outbox.claim({ kind: "event", limit: 1, owner: "o", leaseMs: 1000 }), []);
         await store.close();
       }
       await schema.script(`drop owned by ${role}; drop role ${role}`);
@@ -84,7 +84,7 @@ describe.skipIf(missingServer() !== undefined)("migrations of PostgreSQL", () =>
         await store.open();
         await store.transaction((tx) => tx.run("create table things (id integer)"));
         await store.effects.begin("k");
-        assert.deepEqual(await store.outbox.claim({ limit: 1, owner: "o", leaseMs: 1000 }), []);
+        assert.deepEqual(await store.outbox.claim({ kind: "event", limit: 1, owner: "o", leaseMs: 1000 }), []);
         await store.close();
       } finally {
         await schema.close();

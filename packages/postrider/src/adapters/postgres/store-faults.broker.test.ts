@@ -196,7 +196,7 @@ describe.skipIf(missingServer() !== undefined)("faults of a PostgreSQL store", (
         assert.equal((await store.deadLetters.list({ key: text }, { limit: 9 })).length, 1);
         assert.equal((await store.held.get(held.id))?.key, text);
         assert.equal(await store.inbox.check(samples.entry(`m${text.slice(0, 512)}`)), "repeated");
-        const rows = await store.outbox.claim({ limit: 9, owner: "o", leaseMs: 60_000 });
+        const rows = await store.outbox.claim({ kind: "event", limit: 9, owner: "o", leaseMs: 60_000 });
         assert.equal(rows[0]?.message.envelope.partitionkey, text);
         await store.outbox.done(rows);
       }

@@ -30,7 +30,7 @@ async function append(store: Store, ...messages: readonly Outgoing[]): Promise<v
 }
 
 async function claim(store: Store, limit = 100, owner = "relay"): Promise<Awaited<ReturnType<Store["outbox"]["claim"]>>> {
-  return store.outbox.claim({ limit, owner, leaseMs: 60_000 });
+  return store.outbox.claim({ kind: "event", limit, owner, leaseMs: 60_000 });
 }
 
 const idsOf = (rows: readonly { readonly message: Outgoing }[]): string[] => rows.map(({ message: { envelope } }) => envelope.id);

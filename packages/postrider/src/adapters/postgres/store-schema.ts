@@ -16,10 +16,10 @@ export const STORE_PART: MigrationPart = {
      create index pr_inbox_at on {schema}.pr_inbox (service, at);
 
      create table {schema}.pr_outbox (sequence bigint generated always as identity, service text not null, id text not null, aggregatetype text not null, aggregateid text not null,
-       type text not null, payload bytea not null, is_text boolean not null, may_repeat boolean not null, head text not null, headers text,
+       type text not null, payload bytea not null, is_text boolean not null, may_repeat boolean not null, head text not null, headers text, is_event boolean not null,
        attempts integer not null default 0, fence integer not null default 0, free_at bigint not null default 0, owner text,
-       primary key (service, sequence)) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, fillfactor = 90);
-     create index pr_outbox_taken on {schema}.pr_outbox (service, free_at) where free_at > 0;
+       primary key (service, is_event, sequence)) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, fillfactor = 90);
+     create index pr_outbox_taken on {schema}.pr_outbox (service, is_event, free_at) where free_at > 0;
 
      create table {schema}.pr_schedule (service text not null, id text collate "C" not null, due_at bigint not null, cron text, timezone text, destination text not null,
        may_repeat boolean not null, head text not null, headers text, body bytea not null, is_text boolean not null, primary key (service, id));
@@ -56,7 +56,7 @@ export const STORE_PART: MigrationPart = {
      create index pr_progress_at on {schema}.pr_progress (service, at)`,
     // One claim of a service at a time: each sees what the one before it has leased. Every statement in it has a snapshot of its own, so it must follow the lock.
     // Without the setting the first plan, made while the table is empty, would read all of it for the minute until its statistics come.
-    `create function {schema}.pr_claim_outbox(p_service text, p_lock integer, p_limit integer, p_owner text, p_lease_ms bigint) returns setof {schema}.pr_outbox
+    `create function {schema}.pr_claim_outbox(p_service text, p_is_event boolean, p_lock integer, p_limit integer, p_owner text, p_lease_ms bigint) returns setof {schema}.pr_outbox
        language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $claim$
      declare v_now bigint;
      begin
@@ -64,14 +64,14 @@ export const STORE_PART: MigrationPart = {
        v_now := (extract(epoch from clock_timestamp()) * 1000)::bigint;
        return query
          with taken as materialized (
-           select distinct t.aggregatetype, t.aggregateid from {schema}.pr_outbox t where t.service = p_service and t.free_at > 0 and t.free_at > v_now
+           select distinct t.aggregatetype, t.aggregateid from {schema}.pr_outbox t where t.service = p_service and t.is_event = p_is_event and t.free_at > 0 and t.free_at > v_now
          ), free as materialized (
-           select o.sequence from {schema}.pr_outbox o where o.service = p_service and o.free_at <= v_now
+           select o.sequence from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.free_at <= v_now
              and not exists (select 1 from taken t where t.aggregatetype = o.aggregatetype and t.aggregateid = o.aggregateid)
            order by o.sequence limit p_limit
          )
          update {schema}.pr_outbox o set fence = o.fence + 1, free_at = v_now + p_lease_ms, owner = p_owner
-         from free f where o.service = p_service and o.sequence = f.sequence returning o.*;
+         from free f where o.service = p_service and o.is_event = p_is_event and o.sequence = f.sequence returning o.*;
      end $claim$`,
   ],
 };

@@ -41,6 +41,7 @@ export interface TransactionPlace {
  * travels with the commit. States: *open*; *sealed* (the work has ended: every use throws, but for the client that `raw` gave, which must not be kept).
  */
 export class PgTransaction implements StoreTransaction, Joinable {
+  readonly isPipelined = true;
   readonly #place: TransactionPlace;
   readonly #run: Run;
   readonly #deferred: (() => Promise<unknown>)[] = [];
@@ -199,9 +200,9 @@ export class PgTransaction implements StoreTransaction, Joinable {
 
   /** In the order of the calls; one after another where the client cannot have several on their way. */
   async #send(query: PgQuery): Promise<PgResult> {
-    const { client } = await this.#lease!;
-    if (client.pipeline === true) return client.query(query);
-    const sent = this.#last.then(() => client.query(query));
+    const lease = await this.#lease!;
+    if (lease.client.pipeline === true) return lease.query(query);
+    const sent = this.#last.then(() => lease.query(query));
     this.#last = sent.catch(() => undefined);
     return sent;
   }

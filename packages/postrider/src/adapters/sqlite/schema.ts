@@ -47,6 +47,8 @@ const STEPS: readonly string[] = [
    create table pr_leases (service text not null, name text not null, owner text, fence integer not null, lease_until integer not null, primary key (service, name)) without rowid;
    create table pr_progress (service text not null, message_id text not null, percent real not null, note text, at integer not null, primary key (service, message_id)) without rowid;
    create index pr_progress_at on pr_progress (service, at);`,
+  `alter table pr_outbox add column is_event integer generated always as (substr(destination, -7) = '.events') virtual;
+   create index pr_outbox_kind on pr_outbox (service, is_event, sequence);`,
 ];
 
 /** The schema that this release writes. */

@@ -1,4 +1,4 @@
-import type { OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
+import type { OutboxClaim, OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { Connection } from "./connection.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
@@ -41,7 +41,7 @@ export class OutboxTable implements OutboxWriter {
 export function outboxReader(access: StoreAccess, listeners: Set<() => void>): OutboxReader {
   const { service, reader, connection } = access;
   return {
-    claim: ({ limit, owner, leaseMs }) => access.write(() => claim(access, limit, owner, leaseMs)),
+    claim: (options) => access.write(() => claim(access, options)),
     done: (rows) =>
       access.write(() => {
         for (const row of rows) connection.run(`delete from pr_outbox where ${OURS}`, row.sequence, row.fence);
@@ -80,17 +80,18 @@ interface OutboxColumns {
   readonly payload: string | Uint8Array;
 }
 
-function claim({ service, connection, clock }: StoreAccess, limit: number, owner: string, leaseMs: number): OutboxRow[] {
+function claim({ service, connection, clock }: StoreAccess, { kind, limit, owner, leaseMs }: OutboxClaim): OutboxRow[] {
   const nowMs = clock.now();
   const rows = connection.all<OutboxColumns>(
     `select sequence, fence + 1 as fence, attempts, destination, may_repeat as mayRepeat, head, headers, payload from pr_outbox as o
-     where service = ?1 and not_before <= ?2 and claimed_until <= ?2 and not exists (
+     where service = ?1 and is_event = ?4 and not_before <= ?2 and claimed_until <= ?2 and not exists (
        select 1 from pr_outbox as earlier where earlier.service = o.service and earlier.aggregateid = o.aggregateid and earlier.sequence < o.sequence
        and earlier.destination = o.destination and (earlier.not_before > ?2 or earlier.claimed_until > ?2))
      order by sequence limit ?3`,
     service,
     nowMs,
     limit,
+    Number(kind === "event"),
   );
   const sql = "update pr_outbox set fence = ?, claimed_until = ?, owner = ? where sequence = ?";
   for (const row of rows) connection.run(sql, row.fence, nowMs + leaseMs, owner, row.sequence);

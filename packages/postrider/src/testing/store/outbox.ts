@@ -39,6 +39,25 @@ export const outboxTests: readonly StoreTest[] = [
     },
   },
   {
+    name: "a claim takes only rows of its kind of destination, whatever stands before them",
+    async run(env) {
+      const store = await env.store();
+      const events = Array.from({ length: 5 }, () => env.outgoing({ key: "one" }));
+      const commands = Array.from({ length: 2 }, () => env.outgoing({ key: "one", destination: "orders.commands" }));
+      await inOne(store, (tx) => tx.outbox.append([...events.slice(0, 4), ...commands, ...events.slice(4)]));
+      const ids = (rows: readonly OutboxRow[]): string[] => rows.map(({ message }) => message.envelope.id);
+      const expected = (messages: readonly Outgoing[]): string[] => messages.map(({ envelope }) => envelope.id);
+      const held = await claim(store, "relay", 3);
+      assert.deepEqual(ids(held), expected(events.slice(0, 3)));
+      const others = await store.outbox.claim({ kind: "command", limit: 100, owner: "relay", leaseMs: LEASE_MS });
+      assert.deepEqual(ids(others), expected(commands), "events of the same key under a lease hold up no command");
+      await store.outbox.done(others);
+      assert.equal(await store.outbox.depth(), 5);
+      await store.outbox.giveBack(held, 0);
+      assert.deepEqual(ids(await claim(store, "relay")), expected(events));
+    },
+  },
+  {
     name: "a row that is done is gone, and what is left is claimed next",
     async run(env) {
       const store = await env.store();
@@ -66,7 +85,7 @@ export const outboxTests: readonly StoreTest[] = [
       const sent: Outgoing[] = [];
       const relay = async (at: number): Promise<void> => {
         const store = stores[at]!;
-        const rows = await store.outbox.claim({ limit: 7, owner: `relay-${at}`, leaseMs: 60_000 });
+        const rows = await store.outbox.claim({ kind: "event", limit: 7, owner: `relay-${at}`, leaseMs: 60_000 });
         sent.push(...rows.map(({ message }) => message));
         await env.fixture.pass(1);
         await store.outbox.done(rows);
@@ -160,7 +179,7 @@ export const outboxTests: readonly StoreTest[] = [
 ];
 
 function claim(store: Store, owner: string, limit: number = 100): Promise<readonly OutboxRow[]> {
-  return store.outbox.claim({ limit, owner, leaseMs: LEASE_MS });
+  return store.outbox.claim({ kind: "event", limit, owner, leaseMs: LEASE_MS });
 }
 
 function idsOf(messages: readonly Outgoing[], key: string): string[] {

@@ -139,7 +139,7 @@ export const transactionTests: readonly StoreTest[] = [
       await billing.effects.finish("e", "1");
       assert.equal(await mailing.inbox.check(entry), "first");
       assert.equal(await mailing.deadLetters.get(letter.id), undefined);
-      assert.deepEqual(await mailing.outbox.claim({ limit: 10, owner: "o", leaseMs: 1000 }), []);
+      assert.deepEqual(await mailing.outbox.claim({ kind: "event", limit: 10, owner: "o", leaseMs: 1000 }), []);
       assert.equal(await mailing.held.nextDueAt(), undefined);
       assert.equal(await mailing.schedule.nextDueAt(), undefined);
       assert.deepEqual(await mailing.effects.begin("e"), { state: "intended" });
