@@ -5,13 +5,16 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
-import { join } from "node:path";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { BrokerKind } from "../brokers/kinds.ts";
 import { ownBroker } from "../brokers/own.ts";
 import type { OwnBroker } from "../brokers/own.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const CHECK = join(ROOT, "..", "shared", "acceptance", "shop.mjs");
+const LINES_SHOWN = 300;
 const SHOP = "node --conditions=@postrider/source examples/shop/src/main.ts";
 
 /** What carries commands, what carries events, and where services remember. */
@@ -34,12 +37,21 @@ async function check(kinds: readonly [BrokerKind, BrokerKind, BrokerKind], optio
   const restarts = started.adopt(await restartServer([...brokers]), (server) => void server.close());
   const [commands, events, store] = kinds.map((kind) => brokers.get(kind)!.url);
   const disturb = `${process.execPath} -e "await (await fetch('http://127.0.0.1:${(restarts.address() as AddressInfo).port}')).text()"`;
-  const run = spawn(process.execPath, [CHECK, "--project", ROOT, "--command", SHOP, "--disturb", disturb, ...options], {
+  const log = join(await mkdtemp(join(tmpdir(), "postrider-acceptance-")), "shop.log");
+  const run = spawn(process.execPath, [CHECK, "--project", ROOT, "--command", SHOP, "--disturb", disturb, "--log", log, ...options], {
     env: { ...process.env, SHOP_COMMANDS: commands, SHOP_EVENTS: events, SHOP_STORE: store },
     stdio: "inherit",
   });
   const [code] = (await once(run, "exit")) as [number | null];
+  if (code !== 0) process.stdout.write(await strangeLines(log));
+  await rm(dirname(log), { recursive: true });
   return code ?? 1;
+}
+
+/** What the shop's processes said that is no information or warning: why one of them ended, if one did. */
+async function strangeLines(log: string): Promise<string> {
+  const lines = (await readFile(log, "utf8")).split("\n").filter((line) => !/\{"level":[1-5]0\b/.test(line));
+  return `── what the shop said\n${lines.slice(-LINES_SHOWN).join("\n")}\n`;
 }
 
 /** Each call kills the next broker and starts it again, and is answered once that answers. */
