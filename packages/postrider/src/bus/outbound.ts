@@ -3,19 +3,21 @@ import type { Deferred } from "../base/deferred.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
 import type { Runtime } from "../delivery/runtime.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
-import type { SendOutcome, Transport } from "../ports/transport.ts";
+import type { SendCallOptions, SendOutcome, Transport } from "../ports/transport.ts";
 
 interface Waiting {
   readonly messages: readonly Outgoing[];
   readonly done: Deferred;
 }
 
+type Write = (batch: readonly Outgoing[], onOutcome: SendCallOptions["onOutcome"]) => Promise<readonly SendOutcome[]>;
+
 /** Sends of one turn of the event loop, merged into one call: concurrent senders share a batch, a lone one waits for nobody. */
 class Merger {
-  readonly #write: (batch: readonly Outgoing[]) => Promise<readonly SendOutcome[]>;
+  readonly #write: Write;
   #waiting: Waiting[] = [];
 
-  constructor(write: (batch: readonly Outgoing[]) => Promise<readonly SendOutcome[]>) {
+  constructor(write: Write) {
     this.#write = write;
   }
 
@@ -29,17 +31,24 @@ class Merger {
     const waiting = this.#waiting;
     this.#waiting = [];
     try {
-      const outcomes = await this.#write(waiting.length === 1 ? waiting[0]!.messages : waiting.flatMap(({ messages }) => messages));
+      const areSingle = waiting.every(({ messages }) => messages.length === 1);
+      const batch = areSingle ? waiting.map(({ messages }) => messages[0]!) : waiting.flatMap(({ messages }) => messages);
+      const outcomes = await this.#write(batch, areSingle ? (at, outcome) => settle(waiting[at]!, outcome) : undefined);
       let at = 0;
-      for (const { messages, done } of waiting) {
-        const failed = outcomes.slice(at, (at += messages.length)).find((outcome) => outcome !== undefined);
-        if (failed === undefined) done.resolve();
-        else done.reject(failed);
-      }
+      for (const each of waiting)
+        settle(
+          each,
+          outcomes.slice(at, (at += each.messages.length)).find((outcome) => outcome !== undefined),
+        );
     } catch (error) {
       for (const { done } of waiting) done.reject(error);
     }
   }
+}
+
+function settle({ done }: Waiting, outcome: SendOutcome): void {
+  if (outcome === undefined) done.resolve();
+  else done.reject(outcome);
 }
 
 /** How a service's messages leave outside a handler: straight into the log where it is in the service's own database; else by way of the outbox, or to the transport at once. */
@@ -66,7 +75,11 @@ export class Outbound {
   }
 
   #mergerOf(transport: Transport): Merger {
-    const known = this.#direct.get(transport) ?? new Merger((batch) => transport.send(batch, { deadlineMs: this.#runtime.sendDeadlineMs }));
+    const known =
+      this.#direct.get(transport) ??
+      new Merger((batch, onOutcome) =>
+        transport.send(batch, { deadlineMs: this.#runtime.sendDeadlineMs, ...(onOutcome && { onOutcome }) }),
+      );
     this.#direct.set(transport, known);
     return known;
   }

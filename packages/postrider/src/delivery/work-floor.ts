@@ -122,7 +122,12 @@ export class WorkFloor implements Runner {
 
   /** Whether anything must be known, or awaited, before the handler may start. */
   #mustWait(work: Work): boolean {
-    return work.isSuspect || this.#options.parking.mustPark(work) || mayComeAgain(this.#attempt, work);
+    return work.isSuspect || this.#options.parking.mustPark(work) || this.#asksInbox(work);
+  }
+
+  /** Without an inbox nobody could tell a copy what became of the first. */
+  #asksInbox(work: Work): boolean {
+    return this.#options.runtime.store !== undefined && mayComeAgain(this.#attempt, work);
   }
 
   /** Waits for what a work must wait for, then runs it; undefined when it was parked or given up instead. */
@@ -131,7 +136,7 @@ export class WorkFloor implements Runner {
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison")
       return void (await this.#buryPoison(work, starts));
     if (parking.mustPark(work) && (await parking.park(work))) return undefined;
-    if (mayComeAgain(this.#attempt, work)) await this.#twins.wait(work);
+    if (this.#asksInbox(work)) await this.#twins.wait(work);
     // While it waited its lane may have begun to leave: then it has not started, and does not.
     return work.lane.isLeaving ? { kind: "interrupted" } : attempt(this.#attempt, work);
   }

@@ -71,6 +71,13 @@ export interface TopologyChange {
 /** What became of a sent message: undefined once it is durable, else why not. */
 export type SendOutcome = undefined | PostriderError;
 
+/** How a batch is sent. */
+export interface SendCallOptions {
+  readonly deadlineMs: number;
+  /** Told of a message's outcome as soon as it is known, by transports that know some before the others: a sender need not wait for its neighbours. */
+  readonly onOutcome?: (at: number, outcome: SendOutcome) => void;
+}
+
 /** A share of a subscription: a hash range of keys with one owner at a time. */
 export interface Lane {
   readonly service: string;
@@ -130,6 +137,8 @@ export interface ConsumptionStatus {
   readonly backlog: number;
   /** Age of the oldest of them in seconds, as far as it is known. */
   readonly lagSeconds: number | undefined;
+  /** Lanes that have messages and that no process reads, as far as the transport can see that. Normal for the moment in which a lane changes hands. */
+  readonly unowned?: number;
 }
 
 /** How a destination stands. */
@@ -187,12 +196,14 @@ export interface Transport {
    * Settles by the deadline. Outcomes are per message, in the order given; it rejects only when nothing was tried.
    * A `destination` that is a reply address goes to that instance's inbox.
    */
-  send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]>;
+  send(batch: readonly Outgoing[], options: SendCallOptions): Promise<readonly SendOutcome[]>;
   consume(subscription: Subscription, sink: Sink): Promise<Consumption>;
   /** Opens a place for answers; they are handed over once they are as durable as a send. */
   replyInbox(onReply: (message: FoundMessage) => void): Promise<ReplyInbox>;
   read(destination: string, range: ReadRange): AsyncIterable<ReadMessage>;
   inspect(): Promise<readonly DestinationStatus[]>;
+  /** Why it takes no messages for now though it is connected, in words; undefined when it does. Absent where there is no such state. */
+  trouble?(): string | undefined;
   /**
    * Forgets a subscription that nobody reads any more, so that it keeps no messages back; does nothing where there is none. Absent where a transport cannot.
    * @throws PR_SUBSCRIPTION_USED while somebody reads it, or when it has unread messages and `dropUnread` is not given

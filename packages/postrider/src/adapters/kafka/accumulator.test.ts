@@ -54,7 +54,7 @@ function world(change: { readonly maxRequestMessages?: number; readonly maxBatch
   };
   const accumulator = new Accumulator({ ...options, ...change });
   const send = (partition: number, ...texts: string[]): Promise<readonly unknown[]> => {
-    const call = new SendCall(texts.length, 10_000, clock.monotonicMs());
+    const call = new SendCall(texts.length, { deadlineMs: 10_000 }, clock.monotonicMs());
     texts.forEach((text, at) => accumulator.push("t", partition, { record: Buffer.from(text), type: "c", call, at }));
     accumulator.track(call);
     return call.promise.then((outcomes) => outcomes.map((outcome) => outcome?.code));

@@ -8,6 +8,9 @@ export interface HeaderShape {
   /** The envelope's attribute, where it is one. */
   readonly attribute: string | undefined;
   readonly isContentType: boolean;
+  /** Whether it is the id; and whether it is one that mostly repeats the id. */
+  readonly isId: boolean;
+  readonly repeatsId: boolean;
   /** Its last value: a producer's messages share most of them, and a text that is there costs nothing. */
   lastBytes: Buffer;
   lastText: string;
@@ -39,6 +42,13 @@ export function sameValue(shape: HeaderShape, buffer: Buffer, at: number, length
   return shape.lastBytes.length === length && length > 0 && isSame(shape.lastBytes, buffer, at, length) ? shape.lastText : undefined;
 }
 
+/** Whether two stretches of a buffer are the same. */
+export function isRepeated(buffer: Buffer, at: number, other: number, length: number): boolean {
+  // From the end, as ids of one time begin alike.
+  for (let index = length - 1; index >= 0; index--) if (buffer[at + index] !== buffer[other + index]) return false;
+  return true;
+}
+
 /** Remembers a value, if it is short. */
 export function keepValue(shape: HeaderShape, buffer: Buffer, at: number, length: number, text: string): void {
   if (length > MAX_KEPT_VALUE_BYTES) return;
@@ -53,7 +63,16 @@ function shapeOf(buffer: Buffer, at: number, length: number): HeaderShape {
   const name = bytes.toString();
   const lower = name.toLowerCase();
   const attribute = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : isTraceName(lower) ? lower : undefined;
-  return { bytes, name, attribute, isContentType: lower === CONTENT_TYPE, lastBytes: NOTHING, lastText: "" };
+  return {
+    bytes,
+    name,
+    attribute,
+    isContentType: lower === CONTENT_TYPE,
+    isId: attribute === "id",
+    repeatsId: attribute === "correlationid" || attribute === "conversationid",
+    lastBytes: NOTHING,
+    lastText: "",
+  };
 }
 
 function isSame(known: Buffer, buffer: Buffer, at: number, length: number): boolean {

@@ -4,7 +4,7 @@ import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
-import type { SendOutcome } from "../../ports/transport.ts";
+import type { SendCallOptions, SendOutcome } from "../../ports/transport.ts";
 import { Accumulator } from "./accumulator.ts";
 import { KafkaBatchSink } from "./batch-sink.ts";
 import { batchBytes } from "./batch-writer.ts";
@@ -63,9 +63,9 @@ export class KafkaProducer {
   }
 
   /** See `Transport.send`. */
-  send(batch: readonly Outgoing[], deadlineMs: number): Promise<readonly SendOutcome[]> {
+  send(batch: readonly Outgoing[], options: SendCallOptions): Promise<readonly SendOutcome[]> {
     if (batch.length === 0) return Promise.resolve([]);
-    const call = new SendCall(batch.length, deadlineMs, this.#options.clock.monotonicMs());
+    const call = new SendCall(batch.length, options, this.#options.clock.monotonicMs());
     if (batch.every(({ destination }) => this.#isKnown(destination))) this.#push(call, batch);
     else void this.#pushLater(call, batch);
     return call.promise;

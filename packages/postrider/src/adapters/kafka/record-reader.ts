@@ -4,7 +4,7 @@ import { NO_HEADERS } from "../../envelope/envelope.ts";
 import type { Envelope, FoundMessage, Headers, WireBody } from "../../envelope/envelope.ts";
 import type { RawRecord } from "./batch-reader.ts";
 import { VarintReader } from "./varint.ts";
-import { HeaderShapes, keepValue, sameValue } from "./header-shapes.ts";
+import { HeaderShapes, isRepeated, keepValue, sameValue } from "./header-shapes.ts";
 import type { HeaderShape } from "./header-shapes.ts";
 import { BYTES_BODY, BYTES_HEADERS, DEFAULT_TYPE, INBOX, KEY_HEADER, MAY_REPEAT, PREFIX, TOMBSTONE_HEADER } from "./wire-names.ts";
 
@@ -83,6 +83,9 @@ class HeadReading {
   #specversion: string | undefined;
   #bytesHeaders: string | undefined;
   #isReadable = true;
+  #id: string | undefined;
+  #idAt = 0;
+  #idLength = -1;
 
   constructor(reader: VarintReader) {
     const { bytes } = reader;
@@ -128,14 +131,24 @@ class HeadReading {
   }
 
   #attribute(shape: HeaderShape, at: number, length: number): void {
-    let text = sameValue(shape, this.#buffer, at, length);
-    if (text === undefined) {
-      text = textOf(this.#buffer, at, at + length);
-      if (text === undefined) return void (this.#isReadable = false);
-      if (!UNIQUE.has(shape.attribute!)) keepValue(shape, this.#buffer, at, length, text);
-    }
-    if (shape.attribute === "specversion") this.#specversion ??= text;
+    const text = this.#text(shape, at, length);
+    if (text === undefined) this.#isReadable = false;
+    else if (shape.attribute === "specversion") this.#specversion ??= text;
     else this.#attributes[shape.attribute!] ??= text;
+    if (!shape.isId || this.#id !== undefined) return;
+    this.#id = text;
+    this.#idAt = at;
+    this.#idLength = length;
+  }
+
+  /** The text of a value, made anew only where it is not there already. */
+  #text(shape: HeaderShape, at: number, length: number): string | undefined {
+    if (shape.repeatsId && length === this.#idLength && isRepeated(this.#buffer, at, this.#idAt, length)) return this.#id;
+    const known = sameValue(shape, this.#buffer, at, length);
+    if (known !== undefined) return known;
+    const text = textOf(this.#buffer, at, at + length);
+    if (text !== undefined && !UNIQUE.has(shape.attribute!)) keepValue(shape, this.#buffer, at, length, text);
+    return text;
   }
 
   #contentType(text: string): void {

@@ -1,33 +1,37 @@
 import { isUtf8 } from "node:buffer";
 import { bodyBytes, NO_HEADERS } from "../../envelope/envelope.ts";
-import type { Headers, Outgoing } from "../../envelope/envelope.ts";
+import type { Envelope, Headers, Outgoing } from "../../envelope/envelope.ts";
 import { varintBytes, writeVarint } from "./varint.ts";
 import { BYTES_BODY, BYTES_HEADERS, CONTENT_TYPE, DEFAULT_TYPE, INBOX, isTraceName, MAY_REPEAT, PREFIX } from "./wire-names.ts";
 
 // Attributes with few different values: name and value are written as one block that is made once.
-const FEW = new Set([
-  "source",
-  "type",
-  "kind",
-  "contractversion",
-  "dataschema",
-  "tenant",
-  "priority",
-  "time",
-  "expirytime",
-  "conversationid",
-]);
+const FEW = new Set(["dataschema", "tenant", "priority", "time", "expirytime"]);
+// Written before the others: as one block with the version, or from the id's own bytes.
+const IN_HEAD = new Set(["datacontenttype", "source", "type", "kind", "contractversion", "id", "correlationid", "conversationid"]);
 const MAX_KEPT = 512;
+const MAX_GUESSED = 16 * 1024;
+const MAX_UTF8_BYTES = 3; // of one UTF-16 unit
+const MAX_LENGTH_BYTES = 5;
 const FIRST_SCRATCH_BYTES = 64 * 1024;
 const MAX_KEPT_SCRATCH_BYTES = 1024 * 1024;
 
 const headerNames = new Map<string, Buffer>();
 const attributeNames = new Map<string, Buffer>();
 const fewBlocks = new Map<string, Map<string, Buffer>>([...FEW].map((name) => [name, new Map<string, Buffer>()]));
-const VERSION_BLOCK = block(`${PREFIX}specversion`, "1.0");
-const JSON_BLOCK = block(CONTENT_TYPE, DEFAULT_TYPE);
+const heads = new Map<string, Head>();
+const ID_NAME = attributeName("id");
+const CORRELATION_NAME = attributeName("correlationid");
+const CONVERSATION_NAME = attributeName("conversationid");
 const MAY_REPEAT_BLOCK = block(MAY_REPEAT, "1");
 const BYTES_BODY_BLOCK = block(BYTES_BODY, "1");
+
+/** What all messages of one sender and contract have in common. */
+interface Head extends Pick<Envelope, "source" | "kind" | "contractversion"> {
+  readonly datacontenttype: string | undefined;
+  readonly bytes: Buffer;
+}
+
+const HEAD_HEADERS = 6;
 
 /**
  * Writes messages as Kafka records: key, body, and headers in CloudEvents' binary mode beside the user's own.
@@ -39,6 +43,8 @@ export class RecordWriter {
   #scratch = Buffer.allocUnsafe(FIRST_SCRATCH_BYTES);
   #at = 0;
   #count = 0;
+  #idFrom = 0;
+  #idTo = 0;
 
   encode(message: Outgoing, key: string | undefined, inbox?: string): Buffer {
     this.#at = 0;
@@ -60,21 +66,42 @@ export class RecordWriter {
   }
 
   #headers({ envelope, headers, body, mayRepeat }: Outgoing, inbox: string | undefined): void {
-    this.#block(VERSION_BLOCK);
-    if (envelope.datacontenttype === undefined) this.#block(JSON_BLOCK);
-    else this.#header(headerName(CONTENT_TYPE), envelope.datacontenttype);
-    const attributes = envelope as unknown as Record<string, string | number | undefined>;
+    this.#raw(headOf(envelope).bytes);
+    this.#count += HEAD_HEADERS;
+    this.#ids(envelope);
+    const attributes = envelope as unknown as Record<string, string | undefined>;
     for (const name in attributes) {
+      if (IN_HEAD.has(name)) continue;
       const value = attributes[name];
-      if (value === undefined || name === "datacontenttype") continue;
+      if (value === undefined) continue;
       const few = fewBlocks.get(name);
-      if (few === undefined) this.#header(attributeName(name), value as string);
-      else this.#block(fewBlock(few, name, String(value)));
+      if (few === undefined) this.#header(attributeName(name), value);
+      else this.#block(fewBlock(few, name, value));
     }
     if (headers !== NO_HEADERS) this.#userHeaders(headers);
     if (typeof body !== "string") this.#block(BYTES_BODY_BLOCK);
     if (mayRepeat) this.#block(MAY_REPEAT_BLOCK);
     if (inbox !== undefined) this.#header(headerName(INBOX), inbox);
+  }
+
+  #ids({ id, correlationid, conversationid }: Envelope): void {
+    this.#raw(ID_NAME);
+    this.#idFrom = this.#at;
+    this.#text(id);
+    this.#idTo = this.#at;
+    this.#count++;
+    if (correlationid !== undefined) this.#thread(CORRELATION_NAME, correlationid, id);
+    if (conversationid !== undefined) this.#thread(CONVERSATION_NAME, conversationid, id);
+  }
+
+  /** A message that nothing caused has its own id three times: its bytes are there already. */
+  #thread(name: Buffer, value: string, id: string): void {
+    this.#raw(name);
+    this.#count++;
+    if (value !== id) return this.#text(value);
+    this.#reserve(this.#idTo - this.#idFrom);
+    this.#scratch.copyWithin(this.#at, this.#idFrom, this.#idTo);
+    this.#at += this.#idTo - this.#idFrom;
   }
 
   #userHeaders(headers: Headers): void {
@@ -111,10 +138,22 @@ export class RecordWriter {
   }
 
   #text(text: string): void {
+    if (text.length > MAX_GUESSED) return this.#longText(text);
+    this.#reserve(text.length * MAX_UTF8_BYTES + MAX_LENGTH_BYTES);
+    // Most texts have a byte for each character: then the room that was left for the length is right, and nobody need count first.
+    const room = varintBytes(text.length);
+    const start = this.#at + room;
+    const length = this.#scratch.write(text, start);
+    const size = varintBytes(length);
+    if (size !== room) this.#scratch.copyWithin(this.#at + size, start, start + length);
+    this.#at = writeVarint(this.#scratch, length, this.#at) + length;
+  }
+
+  #longText(text: string): void {
     const length = bodyBytes(text);
     this.#varint(length);
     this.#reserve(length);
-    this.#at += this.#scratch.write(text, this.#at, "utf8");
+    this.#at += this.#scratch.write(text, this.#at);
   }
 
   #bytes(bytes: Uint8Array): void {
@@ -146,6 +185,30 @@ export class RecordWriter {
     this.#scratch.copy(larger, 0, 0, this.#at);
     this.#scratch = larger;
   }
+}
+
+function headOf(envelope: Envelope): Head {
+  const { type, source, kind, contractversion, datacontenttype } = envelope;
+  const known = heads.get(type);
+  if (
+    known?.source === source &&
+    known.kind === kind &&
+    known.contractversion === contractversion &&
+    known.datacontenttype === datacontenttype
+  )
+    return known;
+  const bytes = Buffer.concat([
+    block(`${PREFIX}specversion`, "1.0"),
+    block(CONTENT_TYPE, datacontenttype ?? DEFAULT_TYPE),
+    block(`${PREFIX}source`, source),
+    block(`${PREFIX}type`, type),
+    block(`${PREFIX}kind`, kind),
+    block(`${PREFIX}contractversion`, String(contractversion)),
+  ]);
+  const head: Head = { source, kind, contractversion, datacontenttype, bytes };
+  if (heads.size >= MAX_KEPT) heads.clear();
+  heads.set(type, head);
+  return head;
 }
 
 function headerName(name: string): Buffer {

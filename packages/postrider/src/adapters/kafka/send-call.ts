@@ -1,5 +1,5 @@
 import { deferred } from "../../base/deferred.ts";
-import type { SendOutcome } from "../../ports/transport.ts";
+import type { SendCallOptions, SendOutcome } from "../../ports/transport.ts";
 
 /** One call of `send`: what became of each of its messages. */
 export class SendCall {
@@ -8,12 +8,14 @@ export class SendCall {
   readonly #outcomes: SendOutcome[];
   readonly #isOpen: boolean[];
   readonly #done = deferred<readonly SendOutcome[]>();
+  readonly #onOutcome: SendCallOptions["onOutcome"];
   #left: number;
 
-  constructor(count: number, deadlineMs: number, nowMs: number) {
+  constructor(count: number, { deadlineMs, onOutcome }: SendCallOptions, nowMs: number) {
     // Most calls are of one message.
-    this.#outcomes = count === 1 ? [undefined] : Array.from({ length: count }, () => undefined);
+    this.#outcomes = count === 1 ? [undefined] : Array.from({ length: count });
     this.#isOpen = count === 1 ? [true] : Array.from({ length: count }, () => true);
+    this.#onOutcome = onOutcome;
     this.deadlineMs = deadlineMs;
     this.endsAtMs = nowMs + deadlineMs;
     this.#left = count;
@@ -36,6 +38,7 @@ export class SendCall {
     if (!this.#isOpen[at]) return;
     this.#isOpen[at] = false;
     this.#outcomes[at] = outcome;
+    this.#onOutcome?.(at, outcome);
     if (--this.#left === 0) this.#done.resolve(this.#outcomes);
   }
 

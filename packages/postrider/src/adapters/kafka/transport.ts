@@ -10,6 +10,7 @@ import type {
   ReadMessage,
   ReadRange,
   ReplyInbox,
+  SendCallOptions,
   SendOutcome,
   Sink,
   Subscription,
@@ -104,9 +105,9 @@ export class KafkaTransport implements Transport {
     this.#topology = merged(this.#topology, topology);
   }
 
-  send(batch: readonly Outgoing[], options: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
+  send(batch: readonly Outgoing[], options: SendCallOptions): Promise<readonly SendOutcome[]> {
     if (this.#parts === undefined || this.#closing !== undefined) return Promise.reject(this.#closed("send"));
-    return this.#parts.producer.send(batch, options.deadlineMs);
+    return this.#parts.producer.send(batch, options);
   }
 
   async consume(subscription: Subscription, sink: Sink): Promise<Consumption> {
