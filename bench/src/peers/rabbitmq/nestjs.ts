@@ -57,7 +57,7 @@ function moduleOf(onHandled: (n: number) => void): new () => object {
   Ctx()(Orders.prototype, "placed", 1);
   EventPattern(PATTERN)(Orders.prototype, "placed", Object.getOwnPropertyDescriptor(Orders.prototype, "placed")!);
   Controller()(Orders);
-  const App = class {};
+  class App {} // oxlint-disable-line typescript/no-extraneous-class -- a module is one
   Module({ controllers: [Orders] })(App);
   return App;
 }

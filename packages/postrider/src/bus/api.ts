@@ -157,7 +157,7 @@ export interface Health {
   readonly isReady: boolean;
   readonly state: "starting" | "running" | "stopping" | "stopped";
   readonly subscriptions: readonly SubscriptionHealth[];
-  /** Why it is not ready, where the subscriptions could not even be looked at: a store or transport that failed for good. */
+  /** Why it is not ready, where no subscription says it: they could not be looked at (a store or transport that failed for good), or a broker takes no messages. */
   readonly reason?: string;
 }
 

@@ -123,9 +123,19 @@ class AppBus implements Bus {
     } catch (error) {
       return { isReady: false, state, subscriptions, reason: reasonOf(error) }; // what cannot be looked at is not well
     }
-    const missing = state === "running" && !this.#isReading ? (this.#connecting.missing ?? this.#cannotReadWhy) : undefined;
-    const isWell = state === "running" && this.#isReading && subscriptions.every((one) => one.state !== "stuck");
+    const unread = state === "running" && !this.#isReading ? (this.#connecting.missing ?? this.#cannotReadWhy) : undefined;
+    const missing = unread ?? (state === "running" ? this.#trouble() : undefined);
+    const isWell = state === "running" && this.#isReading && missing === undefined && subscriptions.every((one) => one.state !== "stuck");
     return { isReady: isWell, state, subscriptions, ...(missing === undefined ? {} : { reason: missing }) };
+  }
+
+  /** Which transports take no messages for now, and why. */
+  #trouble(): string | undefined {
+    const troubles = [...this.#topology.topologies.keys()].flatMap((transport) => {
+      const trouble = transport.trouble?.();
+      return trouble === undefined ? [] : [`${transport.name}: ${trouble}`];
+    });
+    return troubles.length === 0 ? undefined : troubles.join("; ");
   }
 
   async plan(): Promise<readonly { readonly transport: string; readonly plan: TopologyPlan }[]> {

@@ -19,12 +19,14 @@ interface Seen {
   /** Since when there is a backlog and nothing has ended, on the monotonic clock. */
   since: number;
   lastEndedAt: number;
+  /** Since when some lane has messages and no process reads it. */
+  unownedSince: number;
   isStuck: boolean;
 }
 
 const LOOKS_PER_LIMIT = 4; // a stuck subscription is noticed within 1.25 times the limit
 
-/** Notices subscriptions that have a backlog and end no message: alive, and consuming nothing. */
+/** Notices subscriptions that have a backlog and end no message, and lanes that have messages and no reader: alive, and consuming nothing. */
 export class HealthWatch {
   readonly #options: HealthWatchOptions;
   readonly #seen = new Map<string, Seen>();
@@ -73,21 +75,26 @@ export class HealthWatch {
     };
   }
 
-  #isStuck(name: string, { service, destination, backlog, lastEndedAt, isOut, lanes }: SubscriptionStatus): boolean {
+  #isStuck(name: string, { service, destination, backlog, lastEndedAt, isOut, lanes, unowned }: SubscriptionStatus): boolean {
     const nowMs = this.#options.clock.monotonicMs();
-    const known = this.#seen.get(name) ?? { since: nowMs, lastEndedAt, isStuck: false };
+    const known = this.#seen.get(name) ?? { since: nowMs, lastEndedAt, unownedSince: nowMs, isStuck: false };
     this.#seen.set(name, known);
     // A standby without lanes has nothing to do, and an outage is known and probed.
     if (backlog === 0 || lanes === 0 || isOut || known.lastEndedAt !== lastEndedAt) {
       known.since = nowMs;
       known.lastEndedAt = lastEndedAt;
     }
-    const isStuck = nowMs - known.since >= this.#options.stuckAfterMs;
+    if (unowned === 0) known.unownedSince = nowMs;
+    const stuckSince = Math.min(known.since, known.unownedSince);
+    const isStuck = nowMs - stuckSince >= this.#options.stuckAfterMs;
     if (isStuck !== known.isStuck) {
       known.isStuck = isStuck;
-      const text = isStuck
-        ? `${service} has ${backlog} messages on ${destination} and has ended none for ${Math.round((nowMs - known.since) / 1000)} s`
-        : `${service} goes on with ${destination}`;
+      const seconds = Math.round((nowMs - stuckSince) / 1000);
+      const what =
+        known.unownedSince < known.since
+          ? `nobody has read ${unowned} lanes of ${destination} that have messages for ${service}`
+          : `${service} has ${backlog} messages on ${destination} and has ended none`;
+      const text = isStuck ? `${what} for ${seconds} s` : `${service} goes on with ${destination}`;
       this.#options.alert({ kind: isStuck ? "stuck" : "stuckOver", service, destination, text });
     }
     return isStuck;

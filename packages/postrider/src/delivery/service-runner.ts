@@ -57,6 +57,8 @@ export interface SubscriptionStatus {
   readonly lanes: number;
   readonly backlog: number;
   readonly lagSeconds: number | undefined;
+  /** Lanes with messages that no process reads. */
+  readonly unowned: number;
   /** When a message ended last, on the monotonic clock. */
   readonly lastEndedAt: number;
 }
@@ -139,7 +141,7 @@ export class ServiceRunner {
   status(): Promise<readonly SubscriptionStatus[]> {
     return Promise.all(
       this.#consumers.map(async ({ consumer, floor }) => {
-        const { lanes, backlog, lagSeconds } = await consumer.inspect();
+        const { lanes, backlog, lagSeconds, unowned = 0 } = await consumer.inspect();
         return {
           service: this.#options.service.name,
           destination: consumer.destination,
@@ -149,6 +151,7 @@ export class ServiceRunner {
           lanes: lanes.length,
           backlog,
           lagSeconds,
+          unowned,
           lastEndedAt: floor.lastEndedAt,
         };
       }),

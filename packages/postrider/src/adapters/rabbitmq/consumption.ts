@@ -4,6 +4,7 @@ import type { Random } from "../../base/random.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription } from "../../ports/transport.ts";
 import { answerOf } from "./answer.ts";
 import { closeChannel } from "./close-channel.ts";
+import { countUnread } from "./inspect.ts";
 import type { Link } from "./link.ts";
 import { Membership } from "./membership.ts";
 import { highQueue, laneQueue, subscriptionBase } from "./names.ts";
@@ -143,7 +144,15 @@ export class RabbitConsumption implements Consumption {
     } finally {
       void closeChannel(this.#options.clock, channel);
     }
-    return { lanes: own.map(({ lane }) => lane!), backlog, lagSeconds: backlog === 0 ? 0 : undefined };
+    const unowned = await this.#unowned();
+    return { lanes: own.map(({ lane }) => lane!), backlog, lagSeconds: backlog === 0 ? 0 : undefined, unowned };
+  }
+
+  /** Lanes with messages that no process reads: whoever owns a lane is a consumer of its queue. */
+  async #unowned(): Promise<number> {
+    if (this.#options.plainQueue !== undefined) return 0;
+    const others = this.#tenures.filter(({ lane }) => lane === undefined).map(({ number }) => laneQueue(this.#base, number));
+    return countUnread(this.#options.link, others);
   }
 
   /** Ends as the death of its process would. */

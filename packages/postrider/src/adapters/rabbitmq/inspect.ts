@@ -21,6 +21,23 @@ export async function queueExists(link: Link, queue: string): Promise<boolean> {
   }
 }
 
+/** How many of these queues have messages and no consumer. One that does not answer counts: its leader is gone, and nobody can read it. */
+export async function countUnread(link: Link, queues: readonly string[]): Promise<number> {
+  let unread = 0;
+  for (const queue of queues) {
+    const channel = await link.channel();
+    try {
+      const { messageCount, consumerCount } = await answerOf(link.clock, "inspect", channel.checkQueue(queue));
+      if (messageCount > 0 && consumerCount === 0) unread++;
+    } catch {
+      if (link.isOpen) unread++;
+    } finally {
+      void closeChannel(link.clock, channel);
+    }
+  }
+  return unread;
+}
+
 /** How the destinations and subscriptions that a transport knows stand: messages that no consumer has been given. */
 export async function destinationStatuses(
   link: Link,

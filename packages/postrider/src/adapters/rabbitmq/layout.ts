@@ -1,8 +1,8 @@
 import type { Destination, Subscription, Topology } from "../../ports/transport.ts";
 import {
   DROPPED,
-  LANE_HEADER,
   baseOf,
+  eventRoute,
   foreignExchange,
   highQueue,
   laneQueue,
@@ -15,7 +15,7 @@ import {
 /** An exchange as it should be. */
 export interface ExchangeSpec {
   readonly name: string;
-  readonly type: "direct" | "topic" | "headers" | "fanout";
+  readonly type: "direct" | "topic" | "fanout";
   /** Where messages go that no queue wants. */
   readonly alternate?: string;
 }
@@ -34,7 +34,6 @@ export interface BindingSpec {
   readonly to: "queue" | "exchange";
   readonly name: string;
   readonly key: string;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Everything that a destination or a subscription needs on the broker, in the order in which it can be made. */
@@ -92,39 +91,49 @@ function destinationLayout(destination: Destination): Layout {
   ];
   if (kind === "events") return { exchanges, queues: [], bindings: [] };
   const base = baseOf(destination, "");
-  const bindings = eachLane(lanes).flatMap((lane): BindingSpec[] => [
-    { source: name, to: "queue", name: laneQueue(base, lane), key: laneRoute(lane, false) },
-    { source: name, to: "queue", name: highQueue(base, lane), key: laneRoute(lane, true) },
-  ]);
+  const bindings = laneBindings(name, base, lanes, laneRoute);
   // Who knows nothing of lanes publishes with the destination's name, or nothing, as routing key.
   for (const key of ["", name]) bindings.push({ source: name, to: "queue", name: laneQueue(base, 0), key });
   return { exchanges, queues: queuesOf(base, lanes), bindings };
 }
 
 /**
- * Topic exchange of the destination → headers exchange of the subscription → lane queues. The routing key stays the contract's name, which other readers go
- * by; the lane is in a header. What has no lane is foreign, and goes to lane 0.
+ * Topic exchange of the destination → lane queues: the lane is the end of the routing key, behind the contract's name. What has no lane there is not ours, and
+ * goes to lane 0.
  */
 function subscriptionLayout(subscription: Subscription): Layout {
   const { destination, types } = subscription;
   const base = subscriptionBase(subscription);
+  const queues = queuesOf(base, destination.lanes);
+  if (types === undefined) return { ...everythingLayout(destination, base), queues };
+  const bindings = types.flatMap((type) => [
+    ...laneBindings(destination.name, base, destination.lanes, (lane, isHigh) => eventRoute(type, lane, isHigh)),
+    { source: destination.name, to: "queue", name: laneQueue(base, 0), key: type } as const,
+  ]);
+  return { exchanges: [], queues, bindings };
+}
+
+/** Whoever wants everything also wants what has no lane, whatever its routing key is: it takes a second exchange with an alternate one to know that. */
+function everythingLayout({ name, lanes }: Destination, base: string): Omit<Layout, "queues"> {
   const foreign = foreignExchange(base);
-  const bindings: BindingSpec[] = (types ?? ["#"]).map((key) => ({ source: destination.name, to: "exchange", name: base, key }));
-  for (const lane of eachLane(destination.lanes)) {
-    bindings.push(
-      { source: base, to: "queue", name: laneQueue(base, lane), key: "", headers: { [LANE_HEADER]: laneRoute(lane, false) } },
-      { source: base, to: "queue", name: highQueue(base, lane), key: "", headers: { [LANE_HEADER]: laneRoute(lane, true) } },
-    );
-  }
-  bindings.push({ source: foreign, to: "queue", name: laneQueue(base, 0), key: "" });
   return {
     exchanges: [
-      { name: base, type: "headers", alternate: foreign },
+      { name: base, type: "topic", alternate: foreign },
       { name: foreign, type: "fanout" },
     ],
-    queues: queuesOf(base, destination.lanes),
-    bindings,
+    bindings: [
+      { source: name, to: "exchange", name: base, key: "#" },
+      ...laneBindings(base, base, lanes, (lane, isHigh) => eventRoute("#", lane, isHigh)),
+      { source: foreign, to: "queue", name: laneQueue(base, 0), key: "" },
+    ],
   };
+}
+
+function laneBindings(source: string, base: string, lanes: number, keyOf: (lane: number, isHigh: boolean) => string): BindingSpec[] {
+  return eachLane(lanes).flatMap((lane): BindingSpec[] => [
+    { source, to: "queue", name: laneQueue(base, lane), key: keyOf(lane, false) },
+    { source, to: "queue", name: highQueue(base, lane), key: keyOf(lane, true) },
+  ]);
 }
 
 function queuesOf(base: string, lanes: number): QueueSpec[] {

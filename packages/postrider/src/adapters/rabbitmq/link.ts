@@ -42,7 +42,7 @@ export class Link {
   #attempt = 0;
   #timer: Timer | undefined;
   #opening: Promise<void> | undefined;
-  #isBlocked = false;
+  #blockedBy: string | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -58,7 +58,12 @@ export class Link {
 
   /** Whether the broker has told us to wait. */
   get isBlocked(): boolean {
-    return this.#isBlocked;
+    return this.#blockedBy !== undefined;
+  }
+
+  /** The broker's word for why we are to wait: `low on memory`. */
+  get blockedBy(): string | undefined {
+    return this.#blockedBy;
   }
 
   listen(listener: LinkListener): () => void {
@@ -129,19 +134,19 @@ export class Link {
     if (this.#state === "away") logger.warn({ transport: "rabbitmq", purpose, attempts: this.#attempt }, "connected again");
     this.#state = "open";
     this.#attempt = 0;
-    this.#isBlocked = false;
+    this.#blockedBy = undefined;
     let reason: Error | undefined;
     connection.on("error", (error: Error) => void (reason = error));
     connection.on("close", (error?: Error) => this.#gone(connection, error ?? reason));
-    connection.on("blocked", (why: string) => this.#setBlocked(true, why));
-    connection.on("unblocked", () => this.#setBlocked(false, ""));
+    connection.on("blocked", (why: string) => this.#setBlocked(why));
+    connection.on("unblocked", () => this.#setBlocked(undefined));
     for (const listener of this.#listeners) listener.opened();
   }
 
   #gone(connection: AmqpConnection, error: Error | undefined): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#isBlocked = false;
+    this.#blockedBy = undefined;
     this.#state = "away";
     destroy(connection);
     const { logger, purpose } = this.#options;
@@ -167,8 +172,9 @@ export class Link {
     }
   }
 
-  #setBlocked(isBlocked: boolean, reason: string): void {
-    this.#isBlocked = isBlocked;
+  #setBlocked(reason: string | undefined): void {
+    this.#blockedBy = reason;
+    const isBlocked = reason !== undefined;
     const { logger, purpose } = this.#options;
     if (isBlocked) logger.warn({ transport: "rabbitmq", purpose, reason }, "the broker takes no messages for now");
     else logger.warn({ transport: "rabbitmq", purpose }, "the broker takes messages again");

@@ -8,8 +8,6 @@ export const REPLY_PREFIX = "rabbitmq-reply:";
 export const REPLY_QUEUE = "postrider.replies.";
 /** What every address of a reply inbox begins with: an address comes in a message, and must not lead to any other queue. */
 export const REPLY_ADDRESS: string = REPLY_PREFIX + REPLY_QUEUE;
-/** On each of our messages: its lane, `3`, or `3.high`. Readers' lane queues are bound by it. */
-export const LANE_HEADER = "pr-lane";
 /** On a message whose id may come again. */
 export const REPEAT_HEADER = "pr-repeat";
 /** Marks a baton: the message whose holder owns a lane. Its value is the epoch. */
@@ -45,15 +43,20 @@ export function membersQueue(base: string): string {
  * Its name carries the number of lanes, so that a broker refuses whoever believes in another number.
  */
 export function unroutedExchange(destination: string, lanes: number): string {
-  return `${destination}.unrouted-${lanes}`;
+  return `${destination}.unrouted.${lanes}`;
 }
 
-/** The alternate exchange of a subscription: messages without a lane, which are not ours, go to lane 0. */
+/** The alternate exchange of a subscription to everything: messages without a lane, which are not ours, go to lane 0. */
 export function foreignExchange(base: string): string {
   return `${base}.foreign`;
 }
 
-/** What routes to a lane: the value of the lane header, and the routing key of commands. */
+/** What routes to a lane: the routing key of commands, and the end of that of events. */
 export function laneRoute(lane: number, isHigh: boolean): string {
   return isHigh ? `${lane}.high` : `${lane}`;
+}
+
+/** The routing key of an event: `order.placed.3`, or `order.placed.3.high`. Readers who know nothing of lanes bind `order.placed.#`. */
+export function eventRoute(type: string, lane: number, isHigh: boolean): string {
+  return `${type}.${laneRoute(lane, isHigh)}`;
 }

@@ -103,6 +103,45 @@ describe.skipIf(broker.missing !== undefined)("what goes wrong on the broker", (
     });
   });
 
+  test("an exchange of the layout in which the lane was a header is drift, never read past", async () => {
+    await onHost(async ({ url, transport }) => {
+      const { connection, channel } = await plainClient(url);
+      await channel.assertExchange("order.events.unrouted-2", "fanout");
+      await channel.assertExchange("order.events", "topic", { alternateExchange: "order.events.unrouted-2" });
+      await expect(transport.apply({ destinations: [EVENTS], subscriptions: [subscriptionTo(EVENTS)] })).rejects.toMatchObject({
+        code: "PR_TOPOLOGY_DRIFT",
+        message: expect.stringContaining("order.events.unrouted-2") as string,
+      });
+      await connection.close();
+    });
+  });
+
+  test("a subscription to some types has those, urgent ones and those without a lane too, and no others", async () => {
+    await onHost(async ({ url, transport }) => {
+      const subscription = { ...subscriptionTo(EVENTS), types: ["order.placed"] };
+      await transport.apply({ destinations: [EVENTS], subscriptions: [subscription] });
+      const other = messageTo(EVENTS, "other");
+      const urgent = messageTo(EVENTS, "urgent");
+      const sent = [
+        messageTo(EVENTS, "ours"),
+        { ...other, envelope: { ...other.envelope, type: "order.moved" } },
+        { ...urgent, envelope: { ...urgent.envelope, priority: "high" as const } },
+      ];
+      expect([...(await transport.send(sent, { deadlineMs: 5000 }))]).toEqual([undefined, undefined, undefined]);
+      const { connection } = await plainClient(url);
+      const channel = await connection.createConfirmChannel();
+      channel.publish("order.events", "order.placed", Buffer.from("foreign"));
+      channel.publish("order.events", "order.moved", Buffer.from("foreign, other"));
+      await channel.waitForConfirms();
+      const reader = new Reader();
+      const consumption = await transport.consume(subscription, reader);
+      await until(waiting, () => reader.deliveries.length === 3, "three had come");
+      expect(reader.deliveries.map(({ body }) => body).toSorted()).toEqual(["foreign", "ours", "urgent"]);
+      await consumption.close();
+      await connection.close();
+    });
+  });
+
   test("a reader that settles nothing is sent about as many bytes as it asked for, however large the messages", async () => {
     await onHost(async ({ transport }) => {
       const subscription = { ...subscriptionTo(EVENTS), prefetchCount: 1000, prefetchBytes: 4 << 20 };

@@ -20,7 +20,8 @@ function to(destination: string, envelope: Partial<Envelope> = {}): Outgoing {
 }
 
 test.for([
-  ["an event by its name, its lane in a header", to("order.events", { partitionkey: "k" }), "order.events", "order.placed", false],
+  ["an event by its name and its lane", to("order.events", { partitionkey: "k" }), "order.events", `order.placed.${LANE}`, false],
+  ["an urgent event", to("order.events", { partitionkey: "k", priority: "high" }), "order.events", `order.placed.${LANE}.high`, false],
   ["a command by its lane, and some queue must want it", to("order.commands", { partitionkey: "k" }), "order.commands", LANE, true],
   ["an urgent command", to("order.commands", { partitionkey: "k", priority: "high" }), "order.commands", `${LANE}.high`, true],
   ["an answer straight to its queue", to("rabbitmq-reply:postrider.replies.7"), "", "postrider.replies.7", false],

@@ -2,7 +2,7 @@ import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { Destination } from "../../ports/transport.ts";
-import { REPLY_ADDRESS, REPLY_PREFIX, laneRoute } from "./names.ts";
+import { REPLY_ADDRESS, REPLY_PREFIX, eventRoute, laneRoute } from "./names.ts";
 import type { Publish } from "./publish-backlog.ts";
 import { contentOf, laneOfMessage, publishOptionsOf } from "./wire.ts";
 
@@ -31,17 +31,18 @@ export function publishOf(message: Outgoing, places: Places, maxBodyBytes: numbe
   const shared = { content, contract: envelope.type, destination: name };
   if (name.startsWith(REPLY_ADDRESS)) {
     // Nobody may be there any more: then nobody is to be told.
-    return { ...shared, exchange: "", routingKey: name.slice(REPLY_PREFIX.length), options: publishOptionsOf(message, undefined) };
+    return { ...shared, exchange: "", routingKey: name.slice(REPLY_PREFIX.length), options: publishOptionsOf(message) };
   }
   const place = places.existing.get(name);
   if (place !== undefined) return { ...shared, ...existingRoute(message, place) };
   const destination = places.destinations.get(name);
   if (destination === undefined) return fail("PR_DESTINATION_UNKNOWN", { transport: "rabbitmq", destination: name });
-  const route = laneRoute(laneOfMessage(message, destination.lanes), envelope.priority === "high");
+  const lane = laneOfMessage(message, destination.lanes);
+  const isHigh = envelope.priority === "high";
   const isEvent = destination.kind === "events";
+  const routingKey = isEvent ? eventRoute(envelope.type, lane, isHigh) : laneRoute(lane, isHigh);
   // Some queue must want a command; an event may have no reader.
-  const options = publishOptionsOf(message, route, { mandatory: !isEvent });
-  return { ...shared, exchange: name, routingKey: isEvent ? envelope.type : route, options };
+  return { ...shared, exchange: name, routingKey, options: publishOptionsOf(message, { mandatory: !isEvent }) };
 }
 
 /** Without an exchange of theirs straight into their queue. Some queue must want it: what is not ours is not known to have readers. */
@@ -49,7 +50,7 @@ function existingRoute(
   message: Outgoing,
   { queue, exchange, routingKey }: ExistingPlace,
 ): Pick<Publish, "exchange" | "routingKey" | "options"> {
-  const options = publishOptionsOf(message, undefined, { mandatory: true });
+  const options = publishOptionsOf(message, { mandatory: true });
   if (exchange === undefined) return { exchange: "", routingKey: queue ?? message.destination, options };
   return { exchange, routingKey: routingKey ?? message.envelope.type, options };
 }

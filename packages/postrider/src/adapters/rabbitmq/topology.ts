@@ -130,7 +130,7 @@ export class BrokerTopology {
       // An exchange must be there before it is named as an alternate one, or messages are dropped meanwhile.
       for (const exchange of exchanges.toReversed()) await assertExchange(channel, exchange);
       for (const queue of queues) await assertQueue(channel, queue);
-      for (const binding of bindings) await bind(channel, binding);
+      await Promise.all(bindings.map((binding) => bind(channel, binding)));
       for (const { name, hasBaton } of queues) if (hasBaton && !known.has(name)) putBaton(channel, name, 1);
       await channel.waitForConfirms();
     } catch (error) {
@@ -168,13 +168,12 @@ function assertQueue(channel: AmqpChannel, queue: QueueSpec): Promise<unknown> {
   return channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
 }
 
-function bind(channel: AmqpChannel, { source, to, name, key, headers }: BindingSpec): Promise<unknown> {
-  const matched = headers === undefined ? {} : { "x-match": "all", ...headers };
-  return to === "queue" ? channel.bindQueue(name, source, key, matched) : channel.bindExchange(name, source, key, matched);
+function bind(channel: AmqpChannel, { source, to, name, key }: BindingSpec): Promise<unknown> {
+  return to === "queue" ? channel.bindQueue(name, source, key) : channel.bindExchange(name, source, key);
 }
 
 function lanesOf(destination: string, lanes: number, detail: string): string {
-  const there = new RegExp(`current is '${destination.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\.unrouted-(\\d+)'`).exec(detail)?.[1];
+  const there = new RegExp(`current is '${destination.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\.unrouted\\.(\\d+)'`).exec(detail)?.[1];
   return there === undefined ? detail : `has ${there} lanes instead of ${lanes}`;
 }
 

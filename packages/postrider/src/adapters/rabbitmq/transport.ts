@@ -11,6 +11,7 @@ import type {
   DestinationStatus,
   ReadMessage,
   ReplyInbox,
+  SendCallOptions,
   SendOutcome,
   Sink,
   Subscription,
@@ -104,7 +105,7 @@ export class RabbitTransport implements Transport {
       this.#subscriptions.set(subscriptionKey(subscription), subscription);
   }
 
-  send(batch: readonly Outgoing[], { deadlineMs }: { readonly deadlineMs: number }): Promise<readonly SendOutcome[]> {
+  send(batch: readonly Outgoing[], { deadlineMs, onOutcome }: SendCallOptions): Promise<readonly SendOutcome[]> {
     if (this.#state !== "open") return Promise.reject(this.#closed("send"));
     if (batch.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
@@ -113,6 +114,7 @@ export class RabbitTransport implements Transport {
       for (const [at, message] of batch.entries()) {
         this.#sendOne(message, deadlineMs, (outcome) => {
           outcomes[at] = outcome;
+          onOutcome?.(at, outcome);
           if (--open === 0) resolve(outcomes);
         });
       }
@@ -167,6 +169,11 @@ export class RabbitTransport implements Transport {
   async inspect(): Promise<readonly DestinationStatus[]> {
     this.#assertOpen("inspect");
     return destinationStatuses(this.#reading, [...this.#destinations.values()], [...this.#subscriptions.values()]);
+  }
+
+  trouble(): string | undefined {
+    const { blockedBy } = this.#sending;
+    return blockedBy === undefined ? undefined : `the broker takes no messages for now (${blockedBy})`;
   }
 
   close(): Promise<void> {

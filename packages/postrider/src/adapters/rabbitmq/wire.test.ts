@@ -23,7 +23,7 @@ const found = (properties: object, body: string | Uint8Array = "{}") =>
   readMessage({ properties: properties as Properties, content: contentOf(body) });
 
 test("plain readers find what they look for in the properties, and CloudEvents readers in the headers", () => {
-  const { headers, ...properties } = publishOptionsOf(outgoing(), "3");
+  const { headers, ...properties } = publishOptionsOf(outgoing());
   expect(properties).toEqual({
     mandatory: false,
     deliveryMode: 2,
@@ -38,13 +38,12 @@ test("plain readers find what they look for in the properties, and CloudEvents r
   expect({ ...(headers as object) }).toMatchObject({
     "cloudEvents:specversion": "1.0",
     "cloudEvents:contractversion": "2",
-    "pr-lane": "3",
   });
 });
 
 test("texts that are too long for a property are only in the headers", () => {
   const id = "ü".repeat(200);
-  const options = publishOptionsOf(outgoing({ envelope: { ...ENVELOPE, id } }), "0");
+  const options = publishOptionsOf(outgoing({ envelope: { ...ENVELOPE, id } }));
   expect(options.messageId).toBeUndefined();
   expect((options.headers as Record<string, unknown>)["cloudEvents:id"]).toBe(id);
 });
@@ -56,7 +55,7 @@ test.for([
   ["a repetition", { mayRepeat: true }],
 ] as const)("a message comes back as it was sent: %s", ([, change]) => {
   const sent = outgoing(change);
-  const read = found(publishOptionsOf(sent, "1.high"));
+  const read = found(publishOptionsOf(sent));
   expect(read.envelope).toEqual(sent.envelope);
   expect({ ...read.headers }).toEqual({ ...sent.headers });
   expect(read.mayRepeat).toBe(sent.mayRepeat);
@@ -87,7 +86,7 @@ test.for([
   ["a time that is none", { "cloudEvents:time": "yesterday" }],
   ["another CloudEvents version", { "cloudEvents:specversion": "0.3" }],
 ] as const)("an envelope that cannot be read is none, and everything is kept: %s", ([, change]) => {
-  const options = publishOptionsOf(outgoing(), undefined);
+  const options = publishOptionsOf(outgoing());
   const headers = { ...(options.headers as object), ...change };
   const read = found({ ...options, headers });
   expect(read.envelope).toBeUndefined();
@@ -95,7 +94,7 @@ test.for([
 });
 
 test("CloudEvents with the other prefix of AMQP are read too", () => {
-  const { headers, ...properties } = publishOptionsOf(outgoing(), undefined);
+  const { headers, ...properties } = publishOptionsOf(outgoing());
   const underscored = Object.fromEntries(
     Object.entries(headers as object).map(([name, value]) => [name.replace(":", "_"), value as string]),
   );

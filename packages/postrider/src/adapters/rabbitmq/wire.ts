@@ -4,7 +4,7 @@ import { fromHeaders } from "../../envelope/attributes.ts";
 import { checkEnvelope } from "../../envelope/check.ts";
 import type { AttributePrefix } from "../../envelope/attributes.ts";
 import type { Envelope, FoundMessage, Headers, Outgoing, WireBody } from "../../envelope/envelope.ts";
-import { LANE_HEADER, REPEAT_HEADER } from "./names.ts";
+import { REPEAT_HEADER } from "./names.ts";
 import type { AmqpMessage, AmqpPublishOptions } from "./vendor.ts";
 
 /** A message as it was found, with what the transport needs of it. */
@@ -40,15 +40,13 @@ export function contentOf(body: WireBody): Buffer {
 /**
  * A message as AMQP carries it: CloudEvents' binary mode in headers (`cloudEvents:id` …), and the properties that plain readers look at.
  *
- * `route` is the lane, where there is one. Text is told from bytes by the content encoding.
+ * Text is told from bytes by the content encoding.
  */
 export function publishOptionsOf(
   { envelope, headers, body, mayRepeat }: Outgoing,
-  route: string | undefined,
   { mandatory = false }: { readonly mandatory?: boolean } = {},
 ): AmqpPublishOptions {
   const table = headerTable(envelope, headers);
-  if (route !== undefined) table[LANE_HEADER] = route;
   if (mayRepeat) table[REPEAT_HEADER] = "1";
   return {
     mandatory,
@@ -82,7 +80,7 @@ function readOwn({ properties, content }: Pick<AmqpMessage, "properties" | "cont
     bytes += name.length + value.length;
     if (name.startsWith(PREFIX)) attributes[attributeName(name)] = value;
     else if (TRACE_NAMES.has(name)) attributes[name] = value;
-    else if (name !== LANE_HEADER && name !== REPEAT_HEADER) headers[name] = value;
+    else if (name !== REPEAT_HEADER) headers[name] = value;
   }
   const { contractversion } = attributes;
   if (typeof contractversion !== "string" || !/^\d{1,9}$/.test(contractversion)) return undefined;
@@ -113,7 +111,6 @@ function readAny({ properties, content }: Pick<AmqpMessage, "properties" | "cont
   const { envelope, headers: own } = head as { readonly envelope: Envelope; readonly headers: Record<string, string | Uint8Array> };
   const mayRepeat = own[REPEAT_HEADER] !== undefined;
   delete own[REPEAT_HEADER];
-  delete own[LANE_HEADER];
   return { envelope, headers: own, body: ownBody(content, properties.contentEncoding), mayRepeat, bytes };
 }
 
