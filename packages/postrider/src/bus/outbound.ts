@@ -23,32 +23,53 @@ class Merger {
 
   push(messages: readonly Outgoing[]): Promise<void> {
     const done = deferred();
-    if (this.#waiting.push({ messages, done }) === 1) queueMicrotask(() => void this.#flush());
+    if (this.#waiting.push({ messages, done }) === 1) queueMicrotask(() => this.#flush());
     return done.promise;
   }
 
-  async #flush(): Promise<void> {
+  #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    if (waiting.every(({ messages }) => messages.length === 1)) this.#flushSingles(waiting);
+    else void this.#flushMany(waiting);
+  }
+
+  /** Keeps nothing of the messages while they are under way: what lives until the answer grows old, and costs the collector several times as much. */
+  #flushSingles(waiting: readonly Waiting[]): void {
+    const dones = waiting.map(({ done }) => done);
+    this.#written(
+      waiting.map(({ messages }) => messages[0]!),
+      dones,
+    );
+  }
+
+  #written(batch: readonly Outgoing[], dones: readonly Deferred[]): void {
+    void this.#write(batch, (at, outcome) => settle(dones[at]!, outcome)).then(
+      (outcomes) => outcomes.forEach((outcome, at) => settle(dones[at]!, outcome)),
+      (error: unknown) => dones.forEach(({ reject }) => reject(error)),
+    );
+  }
+
+  async #flushMany(waiting: readonly Waiting[]): Promise<void> {
     try {
-      const areSingle = waiting.every(({ messages }) => messages.length === 1);
-      const batch = areSingle ? waiting.map(({ messages }) => messages[0]!) : waiting.flatMap(({ messages }) => messages);
-      const outcomes = await this.#write(batch, areSingle ? (at, outcome) => settle(waiting[at]!, outcome) : undefined);
+      const outcomes = await this.#write(
+        waiting.flatMap(({ messages }) => messages),
+        undefined,
+      );
       let at = 0;
-      for (const each of waiting)
-        settle(
-          each,
-          outcomes.slice(at, (at += each.messages.length)).find((outcome) => outcome !== undefined),
-        );
+      for (const { messages, done } of waiting) {
+        const failed = outcomes.slice(at, (at += messages.length)).find((outcome) => outcome !== undefined);
+        settle(done, failed);
+      }
     } catch (error) {
       for (const { done } of waiting) done.reject(error);
     }
   }
 }
 
-function settle({ done }: Waiting, outcome: SendOutcome): void {
-  if (outcome === undefined) done.resolve();
-  else done.reject(outcome);
+function settle({ resolve, reject }: Deferred, outcome: SendOutcome): void {
+  if (outcome === undefined) resolve();
+  else reject(outcome);
 }
 
 /** How a service's messages leave outside a handler: straight into the log where it is in the service's own database; else by way of the outbox, or to the transport at once. */

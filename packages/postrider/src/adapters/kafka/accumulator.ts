@@ -177,7 +177,11 @@ export class Accumulator {
   }
 
   #settled(part: PartQueue, wasWritten: boolean, outcomeOf: (waiting: Waiting) => PostriderError | undefined): void {
-    for (const waiting of part.batch) waiting.call.settle(waiting.at, outcomeOf(waiting));
+    for (const waiting of part.batch) {
+      waiting.call.settle(waiting.at, outcomeOf(waiting));
+      // At once: what it still knows of its messages would grow old until the next sweep.
+      if (waiting.call.isOver) this.#calls.delete(waiting.call);
+    }
     if (part.end(wasWritten)) this.#ready.add(part);
   }
 

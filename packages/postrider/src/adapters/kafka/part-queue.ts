@@ -36,7 +36,7 @@ export class PartQueue {
   #identity: ProducerIdentity | undefined;
   #isSigned = false;
   #sequence = 0;
-  #items: Waiting[] = [];
+  #items: (Waiting | undefined)[] = [];
   #head = 0;
   /** How many must still go alone, because one of them was refused. */
   #aloneLeft = 0;
@@ -65,7 +65,7 @@ export class PartQueue {
       const next = this.#items[this.#head]!;
       const bytes = recordBytes(next.record);
       if (batch.length > 0 && this.batchBytes + bytes > maxBytes) break;
-      this.#head++;
+      this.#items[this.#head++] = undefined;
       if (this.#aloneLeft > 0) this.#aloneLeft--;
       if (!next.call.isOpen(next.at)) continue;
       batch.push(next);
