@@ -33,6 +33,8 @@ export interface AttemptOptions {
   readonly timeoutMsOf: (work: Work) => number;
   /** Whether the id must be looked up and remembered, whatever the transport says of the message. */
   readonly inboxAlways: boolean;
+  /** Whether units of work of a backlog may share a transaction. */
+  readonly sharedTransactions: boolean;
   /** Called once the handler has ended well and only the commit is left. */
   readonly onHandlerDone: (work: Work) => void;
 }
@@ -75,10 +77,15 @@ async function persist(options: AttemptOptions, work: Work, inbox: InboxEntry | 
     if (ended.kind !== "failed") return ended;
     const { failure } = ended;
     if (isPostriderError(failure.error, "PR_STORE_CONFLICT") && conflicts < MAX_CONFLICTS) {
-      if (!(await waited(options, work, backoffMs(CONFLICT_BACKOFF, ++conflicts, options.runtime.random)))) return INTERRUPTED;
+      conflicts++;
+      // Where it had company that may have been the reason: alone it may run at once.
+      if (!mayShare(options, work) && !(await waited(options, work, backoffMs(CONFLICT_BACKOFF, conflicts, options.runtime.random))))
+        return INTERRUPTED;
+      work.runsAlone = true;
       continue;
     }
     work.failures++;
+    work.runsAlone = true;
     work.firstFailedAt ??= options.runtime.clock.now();
     const decision = decide(policy, failure, work.failures, options.runtime.random);
     if (decision.do === "giveUp") return { kind: "giveUp", failure };
@@ -114,7 +121,7 @@ interface Run {
 
 function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): MaybePromise<Ended> {
   const { runtime, settlement } = options;
-  const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work) });
+  const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work), mayShare: mayShare(options, work) });
   const context = new RunContext({ runtime, work, unit, once: options.once, attempt: work.failures + 1 });
   const run: Run = { work, unit, context, settlesAlone: work.held === undefined && inbox === undefined };
   try {
@@ -142,10 +149,22 @@ async function finish(options: AttemptOptions, run: Run, called: Promise<void> |
 
 async function abandon({ unit, context }: Run, thrown: unknown): Promise<Ended> {
   context.abort(thrown);
-  await unit.abandon(thrown);
+  const fallen = await unit.abandon(thrown);
+  if (fallen !== undefined && !isInterruption(thrown) && !isPostriderError(thrown, "PR_HANDLER_TIMEOUT"))
+    return { kind: "failed", failure: failureOf(fallen) };
   if (thrown instanceof InboxRefusal) return thrown.verdict === "repeated" ? REPEATED : CONFLICTING;
-  if (isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN")) return INTERRUPTED;
+  if (isInterruption(thrown)) return INTERRUPTED;
   return { kind: "failed", failure: failureOf(thrown) };
+}
+
+/** Whether the run was ended from outside, and counts for nothing. */
+function isInterruption(thrown: unknown): boolean {
+  return isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN");
+}
+
+/** Whether its transaction may be shared with others. What has failed, or may have ended a process, is alone: nobody else's effects hang on it. */
+function mayShare({ sharedTransactions }: AttemptOptions, work: Work): boolean {
+  return sharedTransactions && !work.runsAlone && !work.isSuspect && work.held === undefined && !work.isProbe;
 }
 
 function isQuiet({ unit, settlesAlone }: Run): boolean {

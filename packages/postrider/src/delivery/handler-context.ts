@@ -71,13 +71,13 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
 
   get tx(): UnitOfWorkSql {
     const { unit } = this.#options;
-    return lazySql({
-      open: (call) => {
+    return lazySql(
+      (call) => {
         this.#guard(call);
         return unit.open();
       },
-      answered: (answer) => unit.answered(answer),
-    });
+      (answer) => unit.answered(answer),
+    );
   }
 
   get send(): HandlerContext<unknown>["send"] {

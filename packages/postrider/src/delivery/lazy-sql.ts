@@ -2,16 +2,11 @@ import type { UnitOfWorkSql } from "../pipeline/context.ts";
 import type { SqlValue } from "../ports/sql.ts";
 import type { StoreTransaction } from "../ports/store.ts";
 
-/** What the SQL of a unit of work stands on. */
-export interface LazySqlOptions {
-  /** Opens the transaction, if it is not open; is told which call it is for. */
-  readonly open: (call: string) => Promise<StoreTransaction>;
-  /** What comes before any answer: see {@link UnitOfWork.answered}. */
-  readonly answered: <Answer>(answer: Promise<Answer>) => Promise<Answer>;
-}
-
-/** SQL of a transaction that opens at the first call. */
-export function lazySql({ open, answered }: LazySqlOptions): UnitOfWorkSql {
+/** SQL of a transaction that opens at the first call. `open` is told which call it is for; `answered` is what comes before any answer: see {@link UnitOfWork.answered}. */
+export function lazySql(
+  open: (call: string) => Promise<StoreTransaction>,
+  answered: <Answer>(answer: Promise<Answer>) => Promise<Answer> = (answer) => answer,
+): UnitOfWorkSql {
   const sql = {
     run: async (text: string, ...parameters: readonly SqlValue[]) => answered((await open("tx.run")).run(text, ...parameters)),
     get: async (text: string, ...parameters: readonly SqlValue[]) => answered((await open("tx.get")).get(text, ...parameters)),

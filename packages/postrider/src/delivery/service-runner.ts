@@ -223,6 +223,7 @@ function floorOf({ options: { runtime, service }, dispatcher, starts }: Wiring, 
       policyOf: policies(service),
       timeoutMsOf: (work) => work.ready.definition.options.timeoutMs ?? service.options.timeoutMs ?? SERVICE_DEFAULTS.timeoutMs,
       inboxAlways: service.options.inboxAlways ?? false,
+      sharedTransactions: service.options.sharedTransactions ?? true,
     },
   });
 }

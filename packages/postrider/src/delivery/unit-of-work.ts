@@ -1,6 +1,6 @@
-import { deferred } from "../base/deferred.ts";
+import { deferred, isPromise } from "../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../base/deferred.ts";
-import { fail } from "../base/errors.ts";
+import { fail, isPostriderError } from "../base/errors.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
 import type { ScheduledMessage } from "../ports/schedule.ts";
@@ -26,6 +26,8 @@ export interface UnitOptions {
   readonly inbox: InboxEntry | undefined;
   /** Settles the message within the transaction. Absent where that is done after the commit. */
   readonly settleIn: ((transaction: StoreTransaction) => MaybePromise<void>) | undefined;
+  /** Whether it may share a transaction with others: then it may have to run again for another's sake. Default false. */
+  readonly mayShare?: boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export class UnitOfWork {
   #opening: Promise<StoreTransaction> | undefined;
   #finish: Deferred | undefined;
   #committed: Promise<void> | undefined;
+  /** The inbox' answer, where statements go out before it has come. */
+  #recorded: Promise<void> | undefined;
   #isEnded = false;
 
   constructor(options: UnitOptions) {
@@ -84,6 +88,14 @@ export class UnitOfWork {
     return this.#opening;
   }
 
+  /** What a statement answered, once the inbox has: its refusal comes before whatever the statement made of a message that is done already. */
+  async answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    if (this.#recorded === undefined) return answer;
+    answer.catch(() => undefined); // heard below, unless the inbox refuses
+    await this.#recorded;
+    return answer;
+  }
+
   /** Writes everything, commits, and resolves once that is durable. @throws InboxRefusal, and what the store throws */
   async complete(): Promise<void> {
     this.#isEnded = true;
@@ -96,7 +108,10 @@ export class UnitOfWork {
     const { runtime, inbox, settleIn } = this.#options;
     if (inbox === undefined && this.isEmpty) return settleIn === undefined ? undefined : void (await runtime.store!.transaction(settleIn));
     if (runtime.store === undefined) return this.#sendDirectly();
-    await runtime.store.transaction((transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]));
+    await runtime.store.transaction(
+      (transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]),
+      this.#options,
+    );
     this.#wake();
   }
 
@@ -116,14 +131,15 @@ export class UnitOfWork {
     this.#isEnded = true;
   }
 
-  /** Rolls back. */
-  async abandon(reason: unknown): Promise<void> {
+  /** Rolls back. Gives the error that says so where it had come to nothing already, for another's sake. */
+  async abandon(reason: unknown): Promise<unknown> {
     this.#isEnded = true;
     if (this.#late !== undefined || this.#scheduling !== undefined)
       await Promise.allSettled([...(this.#late ?? []), ...(this.#scheduling ?? [])]);
-    if (this.#opening === undefined) return;
+    if (this.#opening === undefined) return undefined;
     this.#finish!.reject(reason);
-    await this.#committed!.catch(() => undefined); // the reason is the caller's own
+    const error: unknown = await this.#committed!.catch((thrown: unknown) => thrown);
+    return this.#options.mayShare === true && isPostriderError(error, "PR_STORE_CONFLICT") ? error : undefined;
   }
 
   #begin(): Promise<StoreTransaction> {
@@ -133,11 +149,17 @@ export class UnitOfWork {
     this.#finish.promise.catch(() => undefined); // seen by the transaction, if it ever gets to it
     return new Promise((resolve, reject) => {
       this.#committed = store.transaction(async (transaction) => {
-        await this.#recordInbox(transaction);
+        const recorded = this.#recordInbox(transaction);
+        if (isPromise(recorded)) {
+          recorded.catch(() => undefined); // heard below
+          if (transaction.isPipelined === true) this.#recorded = recorded;
+          else await recorded;
+        }
         resolve(transaction);
         await this.#finish!.promise;
+        await recorded;
         await this.#flush(transaction);
-      });
+      }, this.#options);
       this.#committed.then(() => this.#wake(), reject);
     });
   }

@@ -28,6 +28,8 @@ export class Work implements Startable {
   firstFailedAt: number | undefined;
   /** Began before, in a process that ended without settling it. */
   isSuspect = false;
+  /** Its transaction is shared with no other: it has failed, or had to run again for another's sake. */
+  runsAlone = false;
   /** Its completion leaves nothing that blocks its key; true only once that is about to be committed. */
   unblocksKey = false;
   /** Takes one of the places of its service. */

@@ -56,6 +56,11 @@ export interface ServiceOptions {
   readonly from?: "earliest" | "latest";
   /** Remember every handled message by id, also where its position already proves that it was handled once. Default false. */
   readonly inboxAlways?: boolean;
+  /**
+   * Whether several units of work of a backlog may take their turns in one transaction, where the store can do that. All or nothing: where one fails, the others run again, each alone.
+   * Default true; false where a handler does outside its unit of work what must not be done again without need, or leaves settings in it.
+   */
+  readonly sharedTransactions?: boolean;
   /** Destinations that others write to in their own form, by name: how their messages are read. */
   readonly foreign?: Readonly<Record<string, ForeignMapping>>;
 }
@@ -138,5 +143,6 @@ const SERVICE_OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   outageProbeMs: true,
   from: true,
   inboxAlways: true,
+  sharedTransactions: true,
   foreign: true,
 };

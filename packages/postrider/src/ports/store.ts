@@ -39,7 +39,7 @@ export interface Store {
    * Resolves once the commit is durable. `work` that returns no promise may share its commit with others.
    * @throws PR_STORE_FAILED, PR_STORE_FULL and what `work` throws
    */
-  transaction<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result>;
+  transaction<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>, options?: StoreTransactionOptions): Promise<Result>;
   /**
    * The same within a transaction that the caller has begun and will end: what is written there leaves with its commit, or not at all.
    *
@@ -60,6 +60,15 @@ export interface Store {
   readonly progress: ProgressBoard;
   /** Deletes what retention no longer keeps, a bounded batch at a time. Returns how many rows went. */
   cleanUp(policy: RetentionPolicy): Promise<number>;
+}
+
+/** How a transaction may be run. */
+export interface StoreTransactionOptions {
+  /**
+   * Whether it may be one of several in one transaction of the database, one after another: it may then come to nothing for another's sake, which is
+   * PR_STORE_CONFLICT. Run again it must ask for a transaction of its own. Default false; a store may pay no heed to it.
+   */
+  readonly mayShare?: boolean;
 }
 
 /** How long a store remembers, in milliseconds. */

@@ -45,6 +45,7 @@ export class PgDatabase implements StoreHost {
   readonly connections: PgConnections;
   readonly listener: PgListener;
   readonly places: Places;
+  readonly clock: Clock;
   readonly schema: string;
   readonly quotedSchema: string;
   readonly isPrepared: boolean;
@@ -61,6 +62,7 @@ export class PgDatabase implements StoreHost {
   constructor(options: PgDatabaseOptions) {
     const { schema, logger } = options;
     this.#options = options;
+    this.clock = options.clock;
     this.schema = schema;
     this.quotedSchema = quoted(schema);
     this.isPrepared = options.isPrepared;

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { PgConnections } from "./connection.ts";
 import type { PgListener } from "./listener.ts";
 import type { GroupCommit } from "./participant.ts";
@@ -9,6 +10,7 @@ export interface StoreHost {
   readonly listener: PgListener;
   /** Transactions take a place each. */
   readonly places: Places;
+  readonly clock: Clock;
   /** The schema, quoted. */
   readonly quotedSchema: string;
   /** Whether statements of our own are prepared, once per connection. */

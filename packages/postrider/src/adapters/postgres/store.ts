@@ -10,11 +10,12 @@ import type { ProgressBoard } from "../../ports/progress.ts";
 import type { ScheduleReader } from "../../ports/schedule.ts";
 import type { Sql } from "../../ports/sql.ts";
 import type { Starts } from "../../ports/starts.ts";
-import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction } from "../../ports/store.ts";
+import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction, StoreTransactionOptions } from "../../ports/store.ts";
 import { AppendGroup } from "./append-group.ts";
 import { foreignLease } from "./foreign-transaction.ts";
 import { leaseIn } from "./lease.ts";
 import { OutboxSignal } from "./outbox-signal.ts";
+import { SharedTransactions } from "./shared-transactions.ts";
 import { bound, NOW_MS, statement } from "./statement.ts";
 import type { Run } from "./statement.ts";
 import type { StoreHost } from "./store-host.ts";
@@ -47,6 +48,7 @@ export class PgStore implements Store {
   readonly #place: TransactionPlace;
   readonly #signal: OutboxSignal;
   readonly #parts: StoreParts;
+  readonly #sharing: SharedTransactions;
   #isOpen = false;
 
   constructor(host: StoreHost, service: string) {
@@ -79,6 +81,13 @@ export class PgStore implements Store {
     };
     const notify = (channel: string): Promise<unknown> => connections.query(bound(NOTIFY, [channel], isPrepared));
     this.#signal = new OutboxSignal({ service, schema: host.quotedSchema, listener: host.listener, notify });
+    this.#sharing = new SharedTransactions({
+      store: name,
+      service,
+      clock: host.clock,
+      begin: () => new PgTransaction(this.#place),
+      onCommitted: (transaction) => this.#committed(transaction),
+    });
     this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name, signal: this.#signal });
   }
 
@@ -100,19 +109,15 @@ export class PgStore implements Store {
     return Number((await this.#run(NOW)).rows[0]!["now"]);
   }
 
-  async transaction<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result> {
+  async transaction<Result>(
+    work: (transaction: StoreTransaction) => MaybePromise<Result>,
+    { mayShare = false }: StoreTransactionOptions = {},
+  ): Promise<Result> {
     this.#assertOpen("transaction");
-    const transaction = new PgTransaction(this.#place);
     try {
-      const result = await work(transaction);
-      await transaction.commit();
-      if (transaction.hasOutbox) this.#signal.appended();
-      return result;
+      return await (mayShare ? this.#sharing.transact(work) : this.#alone(work));
     } catch (error) {
-      await transaction.rollBack();
       throw asStoreError(error, this.#place.store);
-    } finally {
-      await transaction.release();
     }
   }
 
@@ -174,6 +179,25 @@ export class PgStore implements Store {
 
   get progress(): ProgressBoard {
     return this.#parts.progress;
+  }
+
+  async #alone<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result> {
+    const transaction = new PgTransaction(this.#place);
+    try {
+      const result = await work(transaction);
+      await transaction.commit();
+      this.#committed(transaction);
+      return result;
+    } catch (error) {
+      await transaction.rollBack();
+      throw error;
+    } finally {
+      await transaction.release();
+    }
+  }
+
+  #committed(transaction: PgTransaction): void {
+    if (transaction.hasOutbox) this.#signal.appended();
   }
 
   #assertOpen(during: string): void {

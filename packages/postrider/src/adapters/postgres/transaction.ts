@@ -89,6 +89,11 @@ export class PgTransaction implements StoreTransaction, Joinable {
     return this.#outgoing.length > 0;
   }
 
+  /** Whether a statement has failed: nothing of it can be committed. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
     const name = this.#place.isPrepared ? preparedName(sql) : undefined;
     return { changes: (await this.#user(sql, parameters, "tx.run", name)).rowCount ?? 0 };
@@ -120,6 +125,11 @@ export class PgTransaction implements StoreTransaction, Joinable {
     this.#assertOpen(during);
     const query = bound(statement, values, this.#place.isPrepared);
     this.#deferred.push(() => this.#execute(query, during));
+  }
+
+  /** Settings from here to its end. Not awaited: where they fail, the next statement does too. */
+  bound(settings: string): void {
+    if (this.#begun !== undefined) this.#send({ text: settings }).catch((error: unknown) => void (this.#failure ??= error));
   }
 
   /** Ends it: what was deferred and the commit leave together. @throws when it could not be committed, or nobody knows whether it was */

@@ -1,0 +1,93 @@
+import { fail } from "../../base/errors.ts";
+import type { PostriderError } from "../../base/errors.ts";
+import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
+import type { HeldWriter } from "../../ports/held.ts";
+import type { InboxWriter } from "../../ports/inbox.ts";
+import type { OutboxWriter } from "../../ports/outbox.ts";
+import type { ScheduleWriter } from "../../ports/schedule.ts";
+import type { SqlRow, SqlValue } from "../../ports/sql.ts";
+import type { StoreTransaction } from "../../ports/store.ts";
+import type { Joinable, Participant } from "./participant.ts";
+import { isPlainStatement } from "./plain-statement.ts";
+import type { PgTransaction } from "./transaction.ts";
+
+/**
+ * One unit of work's turn in a transaction that several share.
+ *
+ * States: *open*; *sealed* (the turn is over: every use throws). A turn that is over for a neighbour's sake says so.
+ */
+export class TransactionShare implements StoreTransaction, Joinable {
+  readonly isPipelined = true;
+  readonly #whole: PgTransaction;
+  readonly #service: string;
+  #isPlain = true;
+  #isSealed = false;
+  #fallen: PostriderError | undefined;
+
+  constructor(whole: PgTransaction, service: string) {
+    this.#whole = whole;
+    this.#service = service;
+  }
+
+  /** Whether it surely left nothing behind in the transaction but rows. */
+  get isPlain(): boolean {
+    return this.#isPlain;
+  }
+
+  get raw(): unknown {
+    this.#isPlain = false;
+    return this.#open("tx.raw").raw;
+  }
+
+  get inbox(): InboxWriter {
+    return this.#open("tx.inbox").inbox;
+  }
+
+  get outbox(): OutboxWriter {
+    return this.#open("tx.outbox").outbox;
+  }
+
+  get schedule(): ScheduleWriter {
+    return this.#open("tx.schedule").schedule;
+  }
+
+  get held(): HeldWriter {
+    return this.#open("tx.held").held;
+  }
+
+  get deadLetters(): DeadLetterWriter {
+    return this.#open("tx.deadLetters").deadLetters;
+  }
+
+  async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
+    return this.#user("tx.run", sql).run(sql, ...parameters);
+  }
+
+  async get<Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {
+    return this.#user("tx.get", sql).get<Row>(sql, ...parameters);
+  }
+
+  async all<Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]): Promise<Row[]> {
+    return this.#user("tx.all", sql).all<Row>(sql, ...parameters);
+  }
+
+  join(make: () => Participant): Participant {
+    return this.#open("a part in it").join(make);
+  }
+
+  /** The turn is over. With an error that says why, where it came to nothing. */
+  seal(fallen?: PostriderError): void {
+    this.#isSealed = true;
+    this.#fallen = fallen;
+  }
+
+  #user(call: string, sql: string): PgTransaction {
+    if (!isPlainStatement(sql)) this.#isPlain = false;
+    return this.#open(call);
+  }
+
+  #open(call: string): PgTransaction {
+    if (!this.#isSealed) return this.#whole;
+    throw this.#fallen ?? fail("PR_CONTEXT_SEALED", { call, handler: `a transaction of ${this.#service}` });
+  }
+}
