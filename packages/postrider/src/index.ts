@@ -28,6 +28,7 @@ export type {
   Health,
   Infrastructure,
   Operations,
+  OutboxHealth,
   Sender,
   SubscriptionHealth,
   TransactionOptions,

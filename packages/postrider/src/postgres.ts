@@ -1,4 +1,4 @@
-export { postgres, postgresMigrations, postgresStores } from "./presets/postgres.ts";
-export type { PostgresConnection, PostgresOptions, PostgresStoreOptions } from "./presets/postgres.ts";
+export { postgres, postgresMigrations, postgresReplication, postgresStores } from "./presets/postgres.ts";
+export type { PostgresConnection, PostgresOptions, PostgresOutbox, PostgresStoreOptions } from "./presets/postgres.ts";
 export type { PostgresLogRetention } from "./adapters/postgres/log-trim.ts";
 export type { PgClient, PgPool, PgPoolOptions, PgQuery, PgQueryable, PgResult } from "./adapters/postgres/connection.ts";

@@ -30,6 +30,8 @@ export type ErrorCode =
   | "PR_LEASE_LOST"
   | "PR_LANE_PAUSED"
   | "PR_NOT_STARTED"
+  | "PR_OUTBOX_REPLICATION"
+  | "PR_OUTBOX_STALLED"
   | "PR_OUTCOME_UNKNOWN"
   | "PR_OWNER_MISSING"
   | "PR_OWNER_TWICE"
@@ -100,6 +102,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     true,
   ),
   PR_NOT_STARTED: row("{call} needs a started bus. Await bus.start() first."),
+  PR_OUTBOX_REPLICATION: row(
+    "The outbox of {service} cannot be read by logical replication as it should: {detail}. It is polled meanwhile; no row is lost.",
+    true,
+  ),
+  PR_OUTBOX_STALLED: row("The outbox of {service} cannot forget what is done: {detail}. End that session, or its transaction.", true),
   PR_OUTCOME_UNKNOWN: row(
     "{transport} did not confirm {count} messages in {deadlineMs} ms; they may have arrived. Send again with the same id.",
     true,

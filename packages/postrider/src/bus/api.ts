@@ -6,6 +6,7 @@ import type { PlainForm } from "../envelope/plain.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Sql } from "../ports/sql.ts";
 import type { LetterOperations } from "../deadletters/types.ts";
+import type { OutboxStatus } from "../ports/outbox.ts";
 import type { ProgressReport } from "../ports/progress.ts";
 import type { Recurrence } from "../ports/schedule.ts";
 import type { RetentionPolicy, Store } from "../ports/store.ts";
@@ -157,8 +158,15 @@ export interface Health {
   readonly isReady: boolean;
   readonly state: "starting" | "running" | "stopping" | "stopped";
   readonly subscriptions: readonly SubscriptionHealth[];
+  /** Outboxes that can be read from their database's own log: how that goes. Absent where there is none. */
+  readonly outboxes?: readonly OutboxHealth[];
   /** Why it is not ready, where no subscription says it: they could not be looked at (a store or transport that failed for good), or a broker takes no messages. */
   readonly reason?: string;
+}
+
+/** How the outbox of one service is read. */
+export interface OutboxHealth extends OutboxStatus {
+  readonly service: string;
 }
 
 /** How one subscription stands. */

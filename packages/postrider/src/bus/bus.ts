@@ -11,7 +11,7 @@ import type { Store } from "../ports/store.ts";
 import type { DestinationStatus, Retirement, TopologyPlan, Transport } from "../ports/transport.ts";
 import { alerts } from "../telemetry/alerts.ts";
 import type { Alerter } from "../telemetry/alert.ts";
-import type { Bus, BusOptions, Health, Operations, Sender } from "./api.ts";
+import type { Bus, BusOptions, Health, Operations, OutboxHealth, Sender } from "./api.ts";
 import { encodeBody } from "./compose.ts";
 import { Connecting } from "./connecting.ts";
 import { HealthWatch } from "./health.ts";
@@ -118,15 +118,30 @@ class AppBus implements Bus {
   async health(): Promise<Health> {
     const state = this.#state === "new" ? "stopped" : this.#state;
     let subscriptions: Health["subscriptions"] = [];
+    let outboxes: Health["outboxes"] = [];
     try {
-      if (this.#state === "running") subscriptions = await this.#health.look();
+      if (this.#state === "running") [subscriptions, outboxes] = await Promise.all([this.#health.look(), this.#outboxes()]);
     } catch (error) {
       return { isReady: false, state, subscriptions, reason: reasonOf(error) }; // what cannot be looked at is not well
     }
     const unread = state === "running" && !this.#isReading ? (this.#connecting.missing ?? this.#cannotReadWhy) : undefined;
     const missing = unread ?? (state === "running" ? this.#trouble() : undefined);
     const isWell = state === "running" && this.#isReading && missing === undefined && subscriptions.every((one) => one.state !== "stuck");
-    return { isReady: isWell, state, subscriptions, ...(missing === undefined ? {} : { reason: missing }) };
+    return {
+      isReady: isWell,
+      state,
+      subscriptions,
+      ...(outboxes.length === 0 ? {} : { outboxes }),
+      ...(missing === undefined ? {} : { reason: missing }),
+    };
+  }
+
+  async #outboxes(): Promise<readonly OutboxHealth[]> {
+    const all = [...this.#members.keys()].map(async (service) => {
+      const status = await this.#stores.get(service)?.outbox.status?.();
+      return status === undefined ? [] : [{ service, ...status }];
+    });
+    return (await Promise.all(all)).flat();
   }
 
   /** Which transports take no messages for now, and why. */

@@ -22,6 +22,21 @@ export interface OutboxReader {
   depth(): Promise<number>;
   /** Called when rows may have come; returns how to stop listening. */
   onAppended(listener: () => void): () => void;
+  /** How its rows are found. Absent, or undefined, where there is only one way. */
+  status?(): Promise<OutboxStatus | undefined>;
+}
+
+/** How the rows of an outbox are found that can be read from the database's own log too. */
+export interface OutboxStatus {
+  /** `standby`: another process hands them out. `polling` also while the log cannot be read. */
+  readonly by: "replication" | "polling" | "standby";
+  /** What the database keeps of its log for this outbox alone, in bytes; undefined while it keeps nothing. */
+  readonly keptBytes: number | undefined;
+  /** What of the log is not settled yet, in bytes. */
+  readonly lagBytes: number | undefined;
+  /** In the database's words. */
+  readonly slot: string;
+  readonly walStatus: string | undefined;
 }
 
 /** What a relay asks for. */

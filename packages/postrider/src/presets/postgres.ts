@@ -3,7 +3,8 @@ import { LOG_PART } from "../adapters/postgres/log-schema.ts";
 import type { PostgresLogRetention } from "../adapters/postgres/log-trim.ts";
 import type { PgPool, PgPoolOptions } from "../adapters/postgres/connection.ts";
 import { openPostgres } from "../adapters/postgres/postgres-database.ts";
-import type { PgDatabase } from "../adapters/postgres/postgres-database.ts";
+import type { PgDatabase, PgOutboxWay } from "../adapters/postgres/postgres-database.ts";
+import { publicationSql } from "../adapters/postgres/replication-slot.ts";
 import { STORE_PART } from "../adapters/postgres/store-schema.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Clock } from "../base/clock.ts";
@@ -27,11 +28,21 @@ export interface PostgresConnection extends PgPoolOptions {
   readonly prepare?: boolean;
   /** Whether tables are made and brought up to date at the opening. Default true; false where the user of the database may not: see {@link postgresMigrations}. */
   readonly migrate?: boolean;
+  /** How the outbox of each service is read. Default `{ by: "polling" }`. */
+  readonly outbox?: PostgresOutbox;
   /** Default: JSON lines on stderr, from `warn` on. */
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
 }
+
+/**
+ * How outgoing rows are found once they are committed: `polling` (with a hint by NOTIFY), or `replication`, which reads them from the server's write-ahead log.
+ *
+ * `replication` needs `wal_level=logical`, a user with the attribute `replication`, and a connection to the server itself: `url`, if the other is of a pooler. Whatever it cannot do
+ * is polled, with a warning. Delivery and order are the same, and the way may be changed at any time.
+ */
+export type PostgresOutbox = PgOutboxWay;
 
 /** What {@link postgresStores} takes. */
 export interface PostgresStoreOptions extends PostgresConnection {
@@ -101,12 +112,23 @@ export function postgresMigrations(schema: string = DEFAULT_SCHEMA): string {
   return [STORE_PART, LOG_PART].map((part) => migrationSql(schema, part)).join("\n");
 }
 
+/**
+ * The SQL that lets outboxes of a schema be read by logical replication, for who lets the application run without the right to make publications (`migrate: false`).
+ *
+ * Run it once, after {@link postgresMigrations}. The slots, one for each service, are made by the application: its user needs the attribute `replication`.
+ */
+export function postgresReplication(schema: string = DEFAULT_SCHEMA): string {
+  return `${publicationSql(schema)};\n`;
+}
+
 function open(options: PostgresConnection, schema: string, more: Partial<Parameters<typeof openPostgres>[0]> = {}): PgDatabase {
   const { url, pool, maxConnections = 10, clock = systemClock, prepare = true, migrate = true } = options;
   const mistakes: string[] = [];
   if ((url === undefined) === (pool === undefined)) mistakes.push("postgres needs exactly one of url and pool");
   if (!Number.isInteger(maxConnections) || maxConnections < 2)
     mistakes.push("postgres({ maxConnections }) must be a whole number from 2 on");
+  const { outbox = { by: "polling" } } = options;
+  if (!["polling", "replication"].includes(outbox.by)) mistakes.push('postgres({ outbox: { by } }) is "polling" or "replication"');
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   const { random = systemRandom, logger = jsonLogger({ level: "warn", write: (line) => void process.stderr.write(line), clock }) } =
     options;

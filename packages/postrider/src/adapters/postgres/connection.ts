@@ -1,4 +1,4 @@
-import type { Pool } from "pg";
+import type { ClientConfig, Pool } from "pg";
 import { fail } from "../../base/errors.ts";
 import { isConnectionLost } from "./vendor-error.ts";
 
@@ -145,6 +145,17 @@ export class PgConnections {
       client.removeListener("error", onError);
       client.release(lease.isBroken);
     }
+  }
+
+  /** How to open a connection of another kind beside these. @throws PR_CONFIG_INVALID when a pool of the caller's does not tell */
+  async configuration(url: string | undefined = this.#source.url): Promise<ClientConfig> {
+    const { applicationName = "postrider", connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } = this.#options;
+    const own = { application_name: `${applicationName} outbox`, connectionTimeoutMillis: connectTimeoutMs, keepAlive: true };
+    if (url !== undefined) return { connectionString: url, ...own };
+    const pool = this.#pool ?? (await this.#open());
+    if (pool.options === undefined)
+      throw fail("PR_CONFIG_INVALID", { mistakes: 'postgres({ outbox: { by: "replication" } }) needs a url beside a pool without options' });
+    return { ...(pool.options as ClientConfig), ...own };
   }
 
   /** A connection to keep. The caller listens to its errors and releases it. */

@@ -5,8 +5,6 @@ import { laneOf } from "../../base/ids.ts";
 
 /** Held until their commit by who appends to the outbox, by key: so a key's rows become visible in the order of their numbers. */
 export const OUTBOX_KEY_CLASS = 0x70720001;
-/** Held by who claims rows of an outbox. */
-export const OUTBOX_CLAIM_CLASS = 0x70720002;
 /** Held until their commit by who parks behind a key, or releases what is parked: neither misses the other. */
 export const HELD_KEY_CLASS = 0x70720003;
 

@@ -1,5 +1,10 @@
 import { lockOf } from "./locks.ts";
+import { statement } from "./statement.ts";
+import type { Statement } from "./statement.ts";
 import type { PgListener } from "./listener.ts";
+
+/** Tells a channel. */
+export const NOTIFY: Statement = statement("select pg_notify($1, '')");
 
 /** What an outbox's signal stands on. */
 export interface OutboxSignalOptions {
@@ -9,12 +14,14 @@ export interface OutboxSignalOptions {
   readonly listener: PgListener;
   /** Sends a notification, in a transaction of its own. */
   readonly notify: (channel: string) => Promise<unknown>;
+  /** Whether this process hands out the rows: then its own relays are all that need to hear. */
+  readonly isLeading: () => boolean;
 }
 
 /**
  * Tells relays that rows may have come to one service's outbox.
  *
- * Those of this process hear it at once. Others are notified only where this process has none that would send the row itself, and never within the transaction that wrote it:
+ * Those of this process hear it at once. Others are notified only where this process would not send the row itself, and never within the transaction that wrote it:
  * PostgreSQL lets only one transaction with a notification commit at a time, and would take from all of them what commits share.
  */
 export class OutboxSignal {
@@ -35,7 +42,7 @@ export class OutboxSignal {
   onAppended(listener: () => void): () => void {
     const own = (): void => listener(); // a wrapper of its own: the same listener may come twice
     this.#listeners.add(own);
-    this.#stopListening ??= this.#options.listener.listen(this.channel, () => this.#tell());
+    this.#stopListening ??= this.#options.listener.listen(this.channel, () => this.tell());
     return () => {
       this.#listeners.delete(own);
       if (this.#listeners.size > 0) return;
@@ -46,11 +53,12 @@ export class OutboxSignal {
 
   /** A transaction with outgoing rows was committed here. */
   appended(): void {
-    if (this.#listeners.size > 0) this.#tell();
-    else void this.#notify();
+    this.tell();
+    if (this.#listeners.size === 0 || !this.#options.isLeading()) void this.#notify();
   }
 
-  #tell(): void {
+  /** Rows have come that this process will send. */
+  tell(): void {
     for (const listener of this.#listeners) listener();
   }
 

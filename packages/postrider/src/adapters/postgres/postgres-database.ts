@@ -1,3 +1,4 @@
+import type { ClientConfig } from "pg";
 import type { Clock } from "../../base/clock.ts";
 import { uuidv7Ids } from "../../base/ids.ts";
 import type { Ids } from "../../base/ids.ts";
@@ -38,7 +39,12 @@ export interface PgDatabaseOptions extends PgSource, PgPoolOptions {
   readonly maxBodyBytes?: number;
   /** How long read messages are kept for replay. */
   readonly retention?: PostgresLogRetention;
+  /** How outboxes are read. Default: polled. */
+  readonly outbox?: PgOutboxWay;
 }
+
+/** How rows of an outbox are found: by looking, or by reading the write-ahead log. */
+export type PgOutboxWay = { readonly by: "polling" } | { readonly by: "replication"; readonly url?: string };
 
 /** One schema of a PostgreSQL database: its stores share connections, and open and close it together. */
 export class PgDatabase implements StoreHost {
@@ -46,6 +52,11 @@ export class PgDatabase implements StoreHost {
   readonly listener: PgListener;
   readonly places: Places;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly ids: Ids;
+  readonly replication: (() => Promise<ClientConfig>) | undefined;
+  readonly migrates: boolean;
   readonly schema: string;
   readonly quotedSchema: string;
   readonly isPrepared: boolean;
@@ -54,7 +65,6 @@ export class PgDatabase implements StoreHost {
   /** Set by the transport of this database while it is open. */
   groupCommit: GroupCommit | undefined;
   readonly #options: PgDatabaseOptions;
-  readonly #migrates: boolean;
   readonly #users = new Set<object>();
   readonly #stores = new WeakSet<object>();
   readonly #migrated = new Map<string, Promise<void>>();
@@ -63,13 +73,18 @@ export class PgDatabase implements StoreHost {
     const { schema, logger } = options;
     this.#options = options;
     this.clock = options.clock;
+    this.random = options.random;
+    this.logger = logger;
+    this.ids = options.ids ?? uuidv7Ids(options.clock);
     this.schema = schema;
     this.quotedSchema = quoted(schema);
     this.isPrepared = options.isPrepared;
-    this.#migrates = options.migrates;
+    this.migrates = options.migrates;
     this.connections = new PgConnections(options, options, (error) =>
       logger.warn({ err: error, schema }, "An idle connection to PostgreSQL broke; the next statement gets another one."),
     );
+    const { outbox } = options;
+    this.replication = outbox?.by === "replication" ? () => this.connections.configuration(outbox.url) : undefined;
     this.listener = new PgListener({ connections: this.connections, clock: options.clock, random: options.random });
     this.places = new Places(Math.max(1, this.connections.max - RESERVED_CONNECTIONS));
     const path = `set local search_path to ${schema === "public" ? "public" : `${this.quotedSchema}, public`}`;
@@ -79,14 +94,8 @@ export class PgDatabase implements StoreHost {
 
   /** The logs of this schema. One is enough for a process. */
   transport(): PostgresTransport {
-    const { schema, connections, listener } = this;
-    const {
-      clock,
-      ids = uuidv7Ids(clock),
-      leaseMs = DEFAULT_LEASE_MS,
-      maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
-      retention = {},
-    } = this.#options;
+    const { schema, connections, listener, clock, ids } = this;
+    const { leaseMs = DEFAULT_LEASE_MS, maxBodyBytes = DEFAULT_MAX_BODY_BYTES, retention = {} } = this.#options;
     this.groupCommit = unitGroups;
     return new PostgresTransport({
       schema,
@@ -137,7 +146,7 @@ export class PgDatabase implements StoreHost {
     let done = this.#migrated.get(part.name);
     if (done === undefined) {
       done = this.connections.lend((client) =>
-        this.#migrates ? migrate(client, this.schema, part) : assertMigrated(client, this.schema, part),
+        this.migrates ? migrate(client, this.schema, part) : assertMigrated(client, this.schema, part),
       );
       this.#migrated.set(part.name, done);
       done.catch(() => this.#migrated.delete(part.name)); // the next one to open tries again

@@ -1,4 +1,8 @@
+import type { ClientConfig } from "pg";
 import type { Clock } from "../../base/clock.ts";
+import type { Ids } from "../../base/ids.ts";
+import type { Random } from "../../base/random.ts";
+import type { Logger } from "../../ports/logger.ts";
 import type { PgConnections } from "./connection.ts";
 import type { PgListener } from "./listener.ts";
 import type { GroupCommit } from "./participant.ts";
@@ -11,6 +15,15 @@ export interface StoreHost {
   /** Transactions take a place each. */
   readonly places: Places;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly ids: Ids;
+  /** The schema, as it is. */
+  readonly schema: string;
+  /** Whether what is missing in the database is made. */
+  readonly migrates: boolean;
+  /** How to connect in order to read outboxes by logical replication; undefined where they are polled. */
+  readonly replication: (() => Promise<ClientConfig>) | undefined;
   /** The schema, quoted. */
   readonly quotedSchema: string;
   /** Whether statements of our own are prepared, once per connection. */

@@ -1,22 +1,14 @@
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
+import { headersToColumn, headToColumn } from "../../envelope/columns.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import { kindOfDestination } from "../../envelope/outgoing.ts";
-import type { DeadLetter } from "../../ports/dead-letters.ts";
-import type { OutboxReader, OutboxRow } from "../../ports/outbox.ts";
-import { fromText, toText } from "./column-text.ts";
+import { toText } from "./column-text.ts";
 import { keyLockOf, lockOf, OUTBOX_KEY_CLASS } from "./locks.ts";
 import { statement } from "./statement.ts";
-import type { Run, Statement } from "./statement.ts";
-import { addLetterSql, letterValues, REPLACE } from "./store-dead-letters.ts";
-import { bodyColumns, bodyOf } from "./store-place.ts";
+import type { Statement } from "./statement.ts";
+import { bodyColumns } from "./store-place.ts";
 import type { StorePlace } from "./store-place.ts";
 
-const OURS = "o.service = $1 and o.is_event = d.is_event and o.sequence = d.sequence and o.fence = d.fence";
 const ENVELOPE_COLUMNS = "id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, headers, is_event";
-
-// As `letterValues` gives them: a select needs to be told.
-const LETTER_TYPES =
-  "text text text text text integer text boolean text text bytea boolean text text text text integer bigint integer".split(" ");
 
 /**
  * Outgoing messages, in the columns that Debezium's event router reads.
@@ -27,20 +19,13 @@ const LETTER_TYPES =
 export class OutboxTable {
   readonly #service: string;
   readonly #keyScope: number;
-  readonly #claimLock: number;
   readonly #append: Statement;
   readonly #appendOne: Statement;
-  readonly #claim: Statement;
-  readonly #done: Statement;
-  readonly #giveBack: Statement;
-  readonly #bury: Statement;
-  readonly #depth: Statement;
 
   constructor({ service, schema }: StorePlace) {
     const table = `${schema}.pr_outbox`;
     this.#service = service;
     this.#keyScope = lockOf("outbox", schema, service);
-    this.#claimLock = this.#keyScope;
     // The locks are taken before the first row gets its number, which the row needs their count for.
     this.#append = statement(
       `insert into ${table} (service, ${ENVELOPE_COLUMNS})
@@ -56,22 +41,6 @@ export class OutboxTable {
        select $1, $3::text, $4::text, $5::text, $6::text, $2::bytea, $7::boolean, $8::boolean, $9::text, $10::text, $11::boolean
        from (select case when $12::integer is null then null else pg_advisory_xact_lock(${OUTBOX_KEY_CLASS}, $12::integer) end) as locked`,
     );
-    this.#claim = statement(
-      `select sequence, fence, attempts, aggregatetype, payload, is_text, may_repeat, head, headers from ${schema}.pr_claim_outbox($1, $2, $3, $4, $5, $6)`,
-    );
-    this.#done = statement(
-      `delete from ${table} o using unnest($2::boolean[], $3::bigint[], $4::integer[]) as d (is_event, sequence, fence) where ${OURS}`,
-    );
-    this.#giveBack = statement(
-      `update ${table} o set fence = o.fence + 1, attempts = o.attempts + 1, free_at = $5::bigint, owner = null
-       from unnest($2::boolean[], $3::bigint[], $4::integer[]) as d (is_event, sequence, fence) where ${OURS}`,
-    );
-    const letter = LETTER_TYPES.map((type, at) => `$${at + 5}::${type}`).join(", ");
-    this.#bury = statement(
-      `with gone as (delete from ${table} where service = $1 and is_event = $2 and sequence = $3 and fence = $4 returning 1)
-       ${addLetterSql(schema)} select $1, ${letter} from gone ${REPLACE}`,
-    );
-    this.#depth = statement(`select count(*) as count from ${table} where service = $1`);
   }
 
   /** The statement that appends messages, and its values. Run it as late as can be: it holds the locks of their keys until the commit. */
@@ -119,36 +88,6 @@ export class OutboxTable {
     ];
   }
 
-  reader(run: Run, onAppended: OutboxReader["onAppended"]): OutboxReader {
-    return {
-      claim: async ({ kind, limit, owner, leaseMs }) => {
-        const { rows } = await run(
-          this.#claim,
-          this.#service,
-          kind === "event",
-          this.#claimLock,
-          limit,
-          toText(owner),
-          Math.round(leaseMs),
-        );
-        return rows.map(rowOf).sort((left, right) => left.sequence - right.sequence);
-      },
-      done: async (rows) => {
-        if (rows.length > 0) await run(this.#done, this.#service, ...fences(rows));
-      },
-      giveBack: async (rows, retryAt) => {
-        if (rows.length > 0) await run(this.#giveBack, this.#service, ...fences(rows), Math.round(retryAt));
-      },
-      bury: (row, letter) => this.#buryRow(run, row, letter),
-      depth: async () => Number((await run(this.#depth, this.#service)).rows[0]!["count"]),
-      onAppended,
-    };
-  }
-
-  async #buryRow(run: Run, row: OutboxRow, letter: DeadLetter): Promise<boolean> {
-    return (await run(this.#bury, this.#service, isEvent(row.message), row.sequence, row.fence, ...letterValues(letter))).rowCount === 1;
-  }
-
   /** In one order for all: two that append to the same keys never wait for each other in a circle. */
   #locksOf(messages: readonly Outgoing[]): readonly number[] {
     const locks = new Set<number>();
@@ -160,22 +99,3 @@ export class OutboxTable {
 }
 
 const isEvent = ({ destination }: Outgoing): boolean => kindOfDestination(destination) === "event";
-
-function fences(rows: readonly OutboxRow[]): readonly [boolean[], number[], number[]] {
-  return [rows.map(({ message }) => isEvent(message)), rows.map(({ sequence }) => sequence), rows.map(({ fence }) => fence)];
-}
-
-function rowOf(row: Readonly<Record<string, unknown>>): OutboxRow {
-  return {
-    sequence: Number(row["sequence"]),
-    fence: row["fence"] as number,
-    attempts: row["attempts"] as number,
-    message: {
-      envelope: headFromColumn(row["head"] as string)!,
-      headers: headersFromColumn(row["headers"] as string | null),
-      body: bodyOf(row["payload"], row["is_text"]),
-      destination: fromText(row["aggregatetype"]),
-      mayRepeat: row["may_repeat"] === true,
-    },
-  };
-}

@@ -3,7 +3,6 @@ import type { Effects } from "../../ports/effects.ts";
 import type { HeldReader } from "../../ports/held.ts";
 import type { InboxReader } from "../../ports/inbox.ts";
 import type { Leases } from "../../ports/leases.ts";
-import type { OutboxReader } from "../../ports/outbox.ts";
 import type { ProgressBoard } from "../../ports/progress.ts";
 import type { ScheduleReader } from "../../ports/schedule.ts";
 import type { Sql, SqlRow, SqlValue } from "../../ports/sql.ts";
@@ -11,7 +10,6 @@ import type { Starts } from "../../ports/starts.ts";
 import type { RetentionPolicy } from "../../ports/store.ts";
 import { cleaner } from "./clean-up.ts";
 import type { PgClient, PgResult } from "./connection.ts";
-import type { OutboxSignal } from "./outbox-signal.ts";
 import type { Run } from "./statement.ts";
 import type { StoreHost } from "./store-host.ts";
 import { effects, leases, progressBoard, starts } from "./store-keepers.ts";
@@ -28,7 +26,6 @@ export interface StorePartsOptions {
   readonly host: StoreHost;
   /** For error texts. */
   readonly name: string;
-  readonly signal: OutboxSignal;
 }
 
 /** The parts of a store outside transactions. */
@@ -39,7 +36,6 @@ export interface StoreParts {
   readonly starts: Starts;
   readonly schedule: ScheduleReader;
   readonly deadLetters: DeadLetterReader;
-  readonly outbox: OutboxReader;
   readonly effects: Effects;
   readonly leases: Leases;
   readonly progress: ProgressBoard;
@@ -47,7 +43,7 @@ export interface StoreParts {
 }
 
 /** Makes them; their statements are made once. */
-export function storeParts({ place, tables, run, host, name, signal }: StorePartsOptions): StoreParts {
+export function storeParts({ place, tables, run, host, name }: StorePartsOptions): StoreParts {
   return {
     read: committedRows(host, name),
     inbox: tables.inbox.reader(run),
@@ -55,7 +51,6 @@ export function storeParts({ place, tables, run, host, name, signal }: StorePart
     starts: starts(place, run),
     schedule: tables.schedule.reader(run),
     deadLetters: tables.deadLetters.reader(run),
-    outbox: tables.outbox.reader(run, (listener) => signal.onAppended(listener)),
     effects: effects(place, run),
     leases: leases(place, run),
     progress: progressBoard(place, run),

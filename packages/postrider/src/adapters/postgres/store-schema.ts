@@ -1,5 +1,4 @@
 import type { MigrationPart } from "./migrations.ts";
-import { OUTBOX_CLAIM_CLASS } from "./locks.ts";
 
 /**
  * The tables and functions of the stores, by steps. A released step never changes: add one behind it.
@@ -17,9 +16,11 @@ export const STORE_PART: MigrationPart = {
 
      create table {schema}.pr_outbox (sequence bigint generated always as identity, service text not null, id text not null, aggregatetype text not null, aggregateid text not null,
        type text not null, payload bytea not null, is_text boolean not null, may_repeat boolean not null, head text not null, headers text, is_event boolean not null,
-       attempts integer not null default 0, fence integer not null default 0, free_at bigint not null default 0, owner text,
+       attempts integer not null default 0, free_at bigint not null default 0,
        primary key (service, is_event, sequence)) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, fillfactor = 90);
-     create index pr_outbox_taken on {schema}.pr_outbox (service, is_event, free_at) where free_at > 0;
+     create index pr_outbox_later on {schema}.pr_outbox (service, is_event, free_at) where free_at > 0;
+     create table {schema}.pr_outbox_leaders (service text not null primary key, owner text not null, term bigint not null, backend integer not null, lease_until bigint not null,
+       renewed_at timestamptz not null, command_floor bigint not null, event_floor bigint not null, lsn pg_lsn) with (fillfactor = 50);
 
      create table {schema}.pr_schedule (service text not null, id text collate "C" not null, due_at bigint not null, cron text, timezone text, destination text not null,
        may_repeat boolean not null, head text not null, headers text, body bytea not null, is_text boolean not null, primary key (service, id));
@@ -54,24 +55,47 @@ export const STORE_PART: MigrationPart = {
      create table {schema}.pr_progress (service text not null, message_id text not null, percent double precision not null, note text, at bigint not null,
        primary key (service, message_id)) with (fillfactor = 70);
      create index pr_progress_at on {schema}.pr_progress (service, at)`,
-    // One claim of a service at a time: each sees what the one before it has leased. Every statement in it has a snapshot of its own, so it must follow the lock.
-    // Without the setting the first plan, made while the table is empty, would read all of it for the minute until its statistics come.
-    `create function {schema}.pr_claim_outbox(p_service text, p_is_event boolean, p_lock integer, p_limit integer, p_owner text, p_lease_ms bigint) returns setof {schema}.pr_outbox
-       language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $claim$
-     declare v_now bigint;
+    // Who leads an outbox: whoever did, or else the first that asks once its lease is over, or its connections are gone while the server went on.
+    // The two that read and remove rows have settings of their own: plans that are made while the table is empty would read all of it for the minute until its statistics come.
+    `create function {schema}.pr_lead_outbox(p_service text, p_owner text, p_backend integer, p_lease_ms bigint, p_command_floor bigint, p_event_floor bigint, p_lsn pg_lsn)
+       returns setof {schema}.pr_outbox_leaders language plpgsql as $lead$
+     declare v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint; v_last {schema}.pr_outbox_leaders;
      begin
-       perform pg_advisory_xact_lock(${OUTBOX_CLAIM_CLASS}, p_lock);
-       v_now := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+       select * into v_last from {schema}.pr_outbox_leaders l where l.service = p_service;
+       if v_last.owner <> p_owner and v_last.lease_until > v_now
+         and (v_last.backend = 0 or v_last.renewed_at < pg_postmaster_start_time() or exists (select 1 from pg_stat_get_activity(v_last.backend))) then
+         return;
+       end if;
+       return query insert into {schema}.pr_outbox_leaders as l values (p_service, p_owner, 1, p_backend, v_now + p_lease_ms, clock_timestamp(), 0, 0, null)
+         on conflict on constraint pr_outbox_leaders_pkey do update set owner = excluded.owner, term = l.term + case when l.owner = excluded.owner then 0 else 1 end,
+           backend = excluded.backend, lease_until = excluded.lease_until, renewed_at = excluded.renewed_at,
+           command_floor = greatest(l.command_floor, p_command_floor), event_floor = greatest(l.event_floor, p_event_floor), lsn = coalesce(p_lsn, l.lsn)
+         where l.owner in (p_owner, v_last.owner) and l.term = coalesce(v_last.term, l.term)
+         returning l.*;
+     end $lead$;
+
+     create function {schema}.pr_read_outbox(p_service text, p_is_event boolean, p_floor bigint, p_limit integer, p_sequences bigint[], p_types text[], p_ids text[])
+       returns setof {schema}.pr_outbox language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $read$
+     declare v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+     begin
        return query
-         with taken as materialized (
+         with later as materialized (
            select distinct t.aggregatetype, t.aggregateid from {schema}.pr_outbox t where t.service = p_service and t.is_event = p_is_event and t.free_at > 0 and t.free_at > v_now
-         ), free as materialized (
-           select o.sequence from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.free_at <= v_now
-             and not exists (select 1 from taken t where t.aggregatetype = o.aggregatetype and t.aggregateid = o.aggregateid)
-           order by o.sequence limit p_limit
          )
-         update {schema}.pr_outbox o set fence = o.fence + 1, free_at = v_now + p_lease_ms, owner = p_owner
-         from free f where o.service = p_service and o.is_event = p_is_event and o.sequence = f.sequence returning o.*;
-     end $claim$`,
+         select o.* from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.sequence > p_floor and o.free_at <= v_now
+           and o.sequence not in (select unnest(p_sequences))
+           and (o.aggregatetype, o.aggregateid) not in (select k.type, k.id from unnest(p_types, p_ids) as k (type, id))
+           and (o.aggregatetype, o.aggregateid) not in (select l.aggregatetype, l.aggregateid from later l)
+         order by o.sequence limit p_limit;
+     end $read$;
+
+     create function {schema}.pr_remove_outbox(p_service text, p_is_event boolean, p_sequences bigint[]) returns bigint
+       language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $remove$
+     declare v_removed bigint;
+     begin
+       delete from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.sequence = any (p_sequences);
+       get diagnostics v_removed = row_count;
+       return v_removed;
+     end $remove$`,
   ],
 };

@@ -14,7 +14,10 @@ import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction, Store
 import { AppendGroup } from "./append-group.ts";
 import { foreignLease } from "./foreign-transaction.ts";
 import { leaseIn } from "./lease.ts";
-import { OutboxSignal } from "./outbox-signal.ts";
+import { outboxParts } from "./outbox-parts.ts";
+import type { PgOutboxReader } from "./outbox-reader.ts";
+import { NOTIFY } from "./outbox-signal.ts";
+import type { OutboxSignal } from "./outbox-signal.ts";
 import { SharedTransactions } from "./shared-transactions.ts";
 import { bound, NOW_MS, statement } from "./statement.ts";
 import type { Run } from "./statement.ts";
@@ -27,7 +30,6 @@ import { PgTransaction } from "./transaction.ts";
 import type { TransactionPlace } from "./transaction.ts";
 import { isServerError, wrapStoreError } from "./vendor-error.ts";
 
-const NOTIFY = statement("select pg_notify($1, '')");
 const NOW = statement(`select ${NOW_MS} as now`);
 
 /**
@@ -47,6 +49,7 @@ export class PgStore implements Store {
   readonly #run: Run;
   readonly #place: TransactionPlace;
   readonly #signal: OutboxSignal;
+  readonly #outbox: PgOutboxReader;
   readonly #parts: StoreParts;
   readonly #sharing: SharedTransactions;
   #isOpen = false;
@@ -79,16 +82,10 @@ export class PgStore implements Store {
       groupCommit: () => host.groupCommit,
       appendGroup: new AppendGroup(tables.outbox, this.#run),
     };
-    const notify = (channel: string): Promise<unknown> => connections.query(bound(NOTIFY, [channel], isPrepared));
-    this.#signal = new OutboxSignal({ service, schema: host.quotedSchema, listener: host.listener, notify });
-    this.#sharing = new SharedTransactions({
-      store: name,
-      service,
-      clock: host.clock,
-      begin: () => new PgTransaction(this.#place),
-      onCommitted: (transaction) => this.#committed(transaction),
-    });
-    this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name, signal: this.#signal });
+    const { signal, reader } = outboxParts({ place, run: this.#run, host });
+    this.#signal = signal;
+    this.#outbox = reader;
+    this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name });
   }
 
   async open(): Promise<void> {
@@ -101,6 +98,7 @@ export class PgStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#outbox.close();
     this.#isOpen = false;
     await this.#host.leave(this);
   }
@@ -166,7 +164,7 @@ export class PgStore implements Store {
   }
 
   get outbox(): OutboxReader {
-    return this.#parts.outbox;
+    return this.#outbox;
   }
 
   get effects(): Effects {

@@ -1,0 +1,167 @@
+import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
+import type { DeadLetter } from "../../ports/dead-letters.ts";
+import type { OutboxRow } from "../../ports/outbox.ts";
+import { fromText, toText } from "./column-text.ts";
+import type { UnclaimedRow } from "./outbox-claims.ts";
+import type { FloorLook } from "./outbox-floor.ts";
+import { lsnOf } from "./outbox-leader.ts";
+import { statement } from "./statement.ts";
+import type { Run, Statement } from "./statement.ts";
+import { addLetterSql, letterValues, REPLACE } from "./store-dead-letters.ts";
+import { bodyOf } from "./store-place.ts";
+import type { StorePlace } from "./store-place.ts";
+
+const LAST = statement("select coalesce(pg_sequence_last_value($1::text::regclass), 0) as last_value"); // needs no right to read the sequence
+const POSITION = statement("select pg_current_wal_insert_lsn()::text as lsn");
+
+/** What a reading of the outbox looks for. */
+export interface OutboxReading {
+  /** Rows up to here are not looked at. */
+  readonly floor: number;
+  readonly limit: number;
+  /** Rows that are handed out: not these. */
+  readonly handedOut: readonly UnclaimedRow[];
+  /** Whether later rows of their keys stay away too. */
+  readonly holdsKeys: boolean;
+}
+
+/** A row by its number. */
+export interface UnsentRow {
+  readonly sequence: number;
+  readonly isLater: boolean;
+}
+
+// As `letterValues` gives them: a select needs to be told.
+const LETTER_TYPES =
+  "text text text text text integer text boolean text text bytea boolean text text text text integer bigint integer".split(" ");
+
+/** The statements of whoever leads one service's outbox. */
+export class OutboxRows {
+  readonly #service: string;
+  readonly #run: Run;
+  readonly #read: Statement;
+  readonly #unsent: Statement;
+  readonly #remove: Statement;
+  readonly #putOff: Statement;
+  readonly #bury: Statement;
+  readonly #depth: Statement;
+  readonly #writers: Statement;
+  readonly #there: Statement;
+  readonly #invisible: Statement;
+  readonly #table: string;
+  readonly #schema: string;
+
+  constructor({ service, schema }: StorePlace, run: Run) {
+    const table = `${schema}.pr_outbox`;
+    const led = `exists (select 1 from ${schema}.pr_outbox_leaders l where l.service = $1 and l.term = $2)`;
+    this.#service = service;
+    this.#run = run;
+    this.#read = statement(
+      `select sequence, attempts, aggregatetype, payload, is_text, may_repeat, head, headers from ${schema}.pr_read_outbox($1, $2, $3, $4, $5, $6, $7)`,
+    );
+    this.#unsent = statement(
+      `select sequence, free_at > 0 as is_later from ${table} where service = $1 and is_event = $2 and sequence > $3 order by sequence limit $4`,
+    );
+    this.#remove = statement(`select ${schema}.pr_remove_outbox($1, $2, $3::bigint[]) as removed`);
+    // Never zero: a row that was put off is found by its time, however soon that is.
+    this.#putOff = statement(
+      `update ${table} set attempts = attempts + 1, free_at = greatest(1, $5::bigint) where service = $1 and is_event = $3 and sequence = any ($4::bigint[]) and ${led}`,
+    );
+    const letter = LETTER_TYPES.map((type, at) => `$${at + 5}::${type}`).join(", ");
+    this.#bury = statement(
+      `with gone as (delete from ${table} where service = $1 and is_event = $3 and sequence = $4 and ${led} returning 1)
+       ${addLetterSql(schema)} select $1, ${letter} from gone ${REPLACE}`,
+    );
+    this.#depth = statement(`select count(*) as count from ${table} where service = $1`);
+    this.#writers = statement(
+      `select array(select l.virtualtransaction from pg_locks l where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
+         and l.database = (select d.oid from pg_database d where d.datname = current_database())
+         and l.relation = $3::text::regclass and l.pid <> pg_backend_pid()) as writers,
+       (select min(sequence) from ${table} where service = $1 and is_event = $2 and free_at > 0) as later`,
+    );
+    this.#there = statement(
+      `select sequence from ${table} where service = $1 and is_event in (false, true) and sequence = any ($2::bigint[])`,
+    );
+    // A transaction has 32 bits in the log, and 64 here. One that is newer than the newest of the snapshot is not seen yet.
+    this.#invisible = statement(
+      `select a.x as xid from (select x, s, n, (n - x) & 4294967295 as age
+         from unnest($1::bigint[]) as x, pg_current_snapshot() as s, lateral (select pg_snapshot_xmax(s)::text::bigint as n) as newest) as a
+       where case when a.age = 0 or a.age >= 2147483648 then true else not pg_visible_in_snapshot((a.n - a.age)::text::xid8, a.s) end`,
+    );
+    this.#table = table;
+    this.#schema = schema;
+  }
+
+  /** Rows that may be sent now, oldest first. Rows that were put off hold up their keys until their time. */
+  async read(isEvent: boolean, { floor, limit, handedOut, holdsKeys }: OutboxReading): Promise<readonly UnclaimedRow[]> {
+    const sequences = handedOut.map(({ sequence }) => sequence);
+    const keys = holdsKeys ? handedOut.map(({ message }) => message) : [];
+    const types = keys.map(({ destination }) => toText(destination));
+    const ids = keys.map(({ envelope }) => toText(envelope.partitionkey ?? envelope.id));
+    return (await this.#run(this.#read, this.#service, isEvent, floor, limit, sequences, types, ids)).rows.map(rowOf);
+  }
+
+  /** The numbers of the oldest rows beyond a floor, and whether they were put off. */
+  async unsent(isEvent: boolean, floor: number, limit: number): Promise<readonly UnsentRow[]> {
+    const { rows } = await this.#run(this.#unsent, this.#service, isEvent, floor, limit);
+    return rows.map(({ sequence, is_later: isLater }) => ({ sequence: Number(sequence), isLater: isLater === true }));
+  }
+
+  /** Removes rows; gives how many there were. */
+  async remove(isEvent: boolean, sequences: readonly number[]): Promise<number> {
+    return Number((await this.#run(this.#remove, this.#service, isEvent, sequences)).rows[0]!["removed"]);
+  }
+
+  /** Puts rows off, as long as nobody leads after `term`. */
+  async putOff(term: number, isEvent: boolean, sequences: readonly number[], retryAt: number): Promise<void> {
+    await this.#run(this.#putOff, this.#service, term, isEvent, sequences, Math.round(retryAt));
+  }
+
+  /** Removes a row and adds its letter, as long as nobody leads after `term`. */
+  async bury(term: number, isEvent: boolean, row: OutboxRow, letter: DeadLetter): Promise<boolean> {
+    return (await this.#run(this.#bury, this.#service, term, isEvent, row.sequence, ...letterValues(letter))).rowCount === 1;
+  }
+
+  /** Which of some rows are there. */
+  async there(sequences: readonly number[]): Promise<ReadonlySet<number>> {
+    if (sequences.length === 0) return new Set();
+    return new Set((await this.#run(this.#there, this.#service, sequences)).rows.map(({ sequence }) => Number(sequence)));
+  }
+
+  /** Which of some transactions, by the 32 bits of their ids, nobody sees yet. */
+  async invisible(xids: readonly number[]): Promise<ReadonlySet<number>> {
+    if (xids.length === 0) return new Set();
+    return new Set((await this.#run(this.#invisible, xids)).rows.map(({ xid }) => Number(xid)));
+  }
+
+  /** Where the write-ahead log ends: what commits later ends beyond it. */
+  async position(): Promise<bigint> {
+    return lsnOf((await this.#run(POSITION)).rows[0]!["lsn"] as string);
+  }
+
+  async depth(): Promise<number> {
+    return Number((await this.#run(this.#depth, this.#service)).rows[0]!["count"]);
+  }
+
+  /** See `OutboxFloor`: the last number is read first, and then who writes. */
+  async look(isEvent: boolean): Promise<FloorLook> {
+    const last = Number((await this.#run(LAST, `${this.#schema}.pr_outbox_sequence_seq`)).rows[0]!["last_value"]);
+    const [row] = (await this.#run(this.#writers, this.#service, isEvent, this.#table)).rows;
+    const later = row!["later"];
+    return { last, writers: new Set(row!["writers"] as string[]), later: later === null ? undefined : Number(later) };
+  }
+}
+
+function rowOf(row: Readonly<Record<string, unknown>>): UnclaimedRow {
+  return {
+    sequence: Number(row["sequence"]),
+    attempts: row["attempts"] as number,
+    message: {
+      envelope: headFromColumn(row["head"] as string)!,
+      headers: headersFromColumn(row["headers"] as string | null),
+      body: bodyOf(row["payload"], row["is_text"]),
+      destination: fromText(row["aggregatetype"]),
+      mayRepeat: row["may_repeat"] === true,
+    },
+  };
+}
