@@ -151,7 +151,7 @@ class StoreRelay implements OutboxRelay {
     const { done, again, poison } = judge(rows, outcomes);
     const { store, random } = this.#options;
     if (done.length > 0) await store.outbox.done(done);
-    const nowMs = await store.now();
+    const nowMs = again.size > 0 || poison.length > 0 ? await store.now() : 0;
     for (const [attempts, group] of again) await store.outbox.giveBack(group, nowMs + backoffMs(BACKOFF, attempts + 1, random));
     for (const { row, error } of poison) await this.#bury(row, error, nowMs);
     const isAway = done.length === 0 && poison.length === 0;
