@@ -3,6 +3,7 @@ import { isPostriderError } from "postrider";
 import type { Clock, Ids, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
 import { urgencyOf } from "../contracts/shapes.ts";
+import { Intake } from "../services/gateway/intake.ts";
 import { placeOrder } from "../services/gateway/place.ts";
 import type { Placing } from "../services/gateway/place.ts";
 import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
@@ -24,9 +25,11 @@ export interface OrderRoutesNeeds {
 /** Placing, showing and cancelling orders. */
 export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void {
   const { sender } = needs;
+  const intake = new Intake({ read: () => sender.read, clock: needs.clock });
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
+    await intake.admit();
     const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
     needs.onAccepted();
