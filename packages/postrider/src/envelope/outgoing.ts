@@ -65,8 +65,16 @@ export function draft(contract: AnyContract, body: unknown, facts: OutgoingFacts
 
 /** The destination of a contract: `order.commands`, `order.events`. */
 export function destinationOf(contract: Pick<AnyContract, "name" | "kind">): string {
-  return contextOf(contract.name) + (contract.kind === "command" ? ".commands" : ".events");
+  let destination = destinations.get(contract);
+  if (destination === undefined) {
+    destination = contextOf(contract.name) + (contract.kind === "command" ? ".commands" : ".events");
+    destinations.set(contract, destination);
+  }
+  return destination;
 }
+
+// The same text each time: what is looked up by it is compared by place, not by letters.
+const destinations = new WeakMap<object, string>();
 
 /** Whose destination it is: that of commands, or that of events. */
 export function kindOfDestination(destination: string): ContractKind {

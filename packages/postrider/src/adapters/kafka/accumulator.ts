@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { PartQueue, partName } from "./part-queue.ts";
+import { PartQueue } from "./part-queue.ts";
 import type { Waiting } from "./part-queue.ts";
 import { isFatal, isRefusal, isUnknownProducer, isWritten, refusalOf } from "./produce-outcome.ts";
 import type { SendCall } from "./send-call.ts";
@@ -48,7 +48,7 @@ const NO_ANSWER = -1;
  */
 export class Accumulator {
   readonly #options: AccumulatorOptions;
-  readonly #parts = new Map<string, PartQueue>();
+  readonly #parts = new Map<string, (PartQueue | undefined)[]>();
   /** Parts with something to send that have nothing under way, oldest first. */
   readonly #ready = new Set<PartQueue>();
   readonly #calls = new Set<SendCall>();
@@ -65,9 +65,9 @@ export class Accumulator {
 
   /** Takes a message. The call must be handed to {@link track} when all of its messages are in. */
   push(topic: string, partition: number, waiting: Waiting): void {
-    const name = partName(topic, partition);
-    let part = this.#parts.get(name);
-    if (part === undefined) this.#parts.set(name, (part = new PartQueue(topic, partition)));
+    let parts = this.#parts.get(topic);
+    if (parts === undefined) this.#parts.set(topic, (parts = []));
+    const part = (parts[partition] ??= new PartQueue(topic, partition));
     part.push(waiting);
     if (!part.isBusy) this.#ready.add(part);
   }
@@ -211,7 +211,7 @@ export class Accumulator {
   }
 
   #expire(call: SendCall, unsent: PostriderError): void {
-    const underWay = [...this.#parts.values()].flatMap((part) => part.batch.filter((waiting) => waiting.call === call));
+    const underWay = [...this.#parts.values()].flat().flatMap((part) => part?.batch.filter((waiting) => waiting.call === call) ?? []);
     const unknown = fail("PR_OUTCOME_UNKNOWN", { transport: "kafka", count: underWay.length, deadlineMs: call.deadlineMs });
     for (const { at } of underWay) call.settle(at, unknown);
     call.settleRest(unsent);

@@ -9,9 +9,11 @@ import { Accumulator } from "./accumulator.ts";
 import { KafkaBatchSink } from "./batch-sink.ts";
 import { batchBytes } from "./batch-writer.ts";
 import type { KafkaCompression } from "./batch-writer.ts";
-import { partitionOf } from "./murmur2.ts";
+import { partitionOfHash } from "./murmur2.ts";
 import { RecordWriter } from "./record-writer.ts";
+import type { Waiting } from "./part-queue.ts";
 import { parseReplyAddress } from "./reply-address.ts";
+import type { ReplyAddress } from "./reply-address.ts";
 import { SendCall } from "./send-call.ts";
 import { unknownDestination } from "./topic-directory.ts";
 import type { TopicDirectory } from "./topic-directory.ts";
@@ -30,6 +32,15 @@ export interface ProducerOptions {
   /** The largest batch that brokers take. */
   readonly maxMessageBytes: number;
   readonly maxBodyBytes: number;
+}
+
+/** Where the messages of one destination go. */
+interface Route {
+  readonly destination: string;
+  readonly reply: ReplyAddress | undefined;
+  readonly name: string;
+  /** Undefined where there is no such topic. */
+  readonly partitions: number | undefined;
 }
 
 const MAX_REQUESTS = 5;
@@ -66,7 +77,7 @@ export class KafkaProducer {
   send(batch: readonly Outgoing[], options: SendCallOptions): Promise<readonly SendOutcome[]> {
     if (batch.length === 0) return Promise.resolve([]);
     const call = new SendCall(batch.length, options, this.#options.clock.monotonicMs());
-    if (batch.every(({ destination }) => this.#isKnown(destination))) this.#push(call, batch);
+    if (this.#areKnown(batch)) this.#push(call, batch);
     else void this.#pushLater(call, batch);
     return call.promise;
   }
@@ -80,9 +91,15 @@ export class KafkaProducer {
     await this.#client.close(true).catch(() => undefined);
   }
 
-  #isKnown(destination: string): boolean {
-    const topic = topicOf(destination);
-    return this.#options.topics.peek(topic) !== undefined && !this.#awaited.has(topic);
+  #areKnown(batch: readonly Outgoing[]): boolean {
+    let last: string | undefined;
+    for (const { destination } of batch) {
+      if (destination === last) continue;
+      last = destination;
+      const topic = topicOf(destination);
+      if (this.#options.topics.peek(topic) === undefined || this.#awaited.has(topic)) return false;
+    }
+    return true;
   }
 
   /** Asks for topics until the cluster answers or the deadline comes. */
@@ -109,31 +126,35 @@ export class KafkaProducer {
   }
 
   #push(call: SendCall, batch: readonly Outgoing[]): void {
+    let route: Route | undefined;
     for (let at = 0; at < batch.length; at++) {
-      const refusal = this.#pushOne(call, at, batch[at]!);
+      const { destination } = batch[at]!;
+      if (route?.destination !== destination) route = this.#routeOf(destination);
+      const refusal = this.#pushOne({ call, at }, batch[at]!, route);
       if (refusal !== undefined) call.settle(at, refusal);
     }
     this.#accumulator.track(call);
   }
 
-  #pushOne(call: SendCall, at: number, message: Outgoing): SendOutcome {
-    const { envelope, destination, body } = message;
+  #routeOf(destination: string): Route {
     const reply = parseReplyAddress(destination);
     const name = reply?.topic ?? destination;
-    const topic = this.#options.topics.peek(name);
-    if (topic === undefined) return unknownDestination(name);
+    return { destination, reply, name, partitions: this.#options.topics.peek(name)?.partitions };
+  }
+
+  #pushOne(place: Pick<Waiting, "call" | "at">, message: Outgoing, { reply, name, partitions }: Route): SendOutcome {
+    const { envelope, body } = message;
+    if (partitions === undefined) return unknownDestination(name);
     const { maxBodyBytes, maxMessageBytes } = this.#options;
     const { type } = envelope;
     // A text has at most three bytes a unit: most need no count.
     const size = typeof body === "string" && body.length * 3 <= maxBodyBytes ? 0 : bodyBytes(body);
     if (size > maxBodyBytes) return fail("PR_BODY_TOO_LARGE", { contract: type, bytes: size, limit: maxBodyBytes });
-    const key = reply === undefined ? envelope.partitionkey : undefined;
-    const record = this.#writer.encode(message, key, reply?.inbox);
+    const record = this.#writer.encode(message, reply === undefined ? envelope.partitionkey : undefined, reply?.inbox);
     if (record.length > maxMessageBytes - BATCH_OVERHEAD_BYTES && batchBytes([record]) > maxMessageBytes)
       return fail("PR_BODY_TOO_LARGE", { contract: type, bytes: record.length, limit: maxMessageBytes });
-    // A message without a key goes by its id, so that it meets its own repetitions.
-    const partition = reply?.partition ?? partitionOf(Buffer.from(key ?? envelope.id), topic.partitions);
-    this.#accumulator.push(name, partition, { record, type, call, at });
+    const partition = reply?.partition ?? partitionOfHash(this.#writer.keyHash, partitions);
+    this.#accumulator.push(name, partition, { record, type, call: place.call, at: place.at });
     return undefined;
   }
 }

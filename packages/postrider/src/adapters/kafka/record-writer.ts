@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { bodyBytes, NO_HEADERS } from "../../envelope/envelope.ts";
 import type { Envelope, Headers, Outgoing } from "../../envelope/envelope.ts";
-import { varintBytes, writeVarint } from "./varint.ts";
+import { murmur2 } from "./murmur2.ts";
+import { varintBytes, varintSize, writeVarint } from "./varint.ts";
 import { BYTES_BODY, BYTES_HEADERS, CONTENT_TYPE, DEFAULT_TYPE, INBOX, isTraceName, MAY_REPEAT, PREFIX } from "./wire-names.ts";
 
 // Attributes with few different values: name and value are written as one block that is made once.
@@ -45,12 +46,19 @@ export class RecordWriter {
   #count = 0;
   #idFrom = 0;
   #idTo = 0;
+  #keyHash = 0;
+
+  /** The {@link murmur2} of the last record's key, or of its message's id where it has none: a message without a key meets its own repetitions. */
+  get keyHash(): number {
+    return this.#keyHash;
+  }
 
   encode(message: Outgoing, key: string | undefined, inbox?: string): Buffer {
     this.#at = 0;
     this.#count = 0;
     if (key === undefined) this.#varint(-1);
     else this.#text(key);
+    if (key !== undefined) this.#keyHash = murmur2(this.#scratch, varintSize(this.#scratch), this.#at);
     const { body } = message;
     if (typeof body === "string") this.#text(body);
     else this.#bytes(body);
@@ -58,6 +66,7 @@ export class RecordWriter {
     const countAt = this.#at;
     this.#at++;
     this.#headers(message, inbox);
+    if (key === undefined) this.#keyHash = murmur2(this.#scratch, this.#idFrom + varintSize(this.#scratch, this.#idFrom), this.#idTo);
     this.#putCount(countAt);
     const record = Buffer.allocUnsafe(this.#at);
     this.#scratch.copy(record, 0, 0, this.#at);

@@ -6,6 +6,7 @@ import type { Envelope, Headers, Outgoing, WireBody } from "../../envelope/envel
 import { readBatches, recordsOf } from "./batch-reader.ts";
 import { signBatch, writeBatch } from "./batch-writer.ts";
 import type { KafkaCompression } from "./batch-writer.ts";
+import { murmur2 } from "./murmur2.ts";
 import { decodeRecord, inboxOf, typeOfRecord } from "./record-reader.ts";
 import { RecordWriter } from "./record-writer.ts";
 
@@ -48,6 +49,29 @@ test("the client reads our batches: keys, bodies, and headers in CloudEvents' bi
   expect(read!.key).toBe(ENVELOPE.partitionkey);
   expect(read!.value).toBe('{"a":1}');
   expect(read!.headers).toEqual({ ...toHeaders(ENVELOPE, "ce_") });
+});
+
+test("a record's hash is that of its key, or of its message's id where it has none", () => {
+  const writer = new RecordWriter();
+  writer.encode(message(), ENVELOPE.partitionkey);
+  expect(writer.keyHash).toBe(murmur2(Buffer.from(ENVELOPE.partitionkey!)));
+  const longKey = "열쇠".repeat(100);
+  writer.encode(message(), longKey);
+  expect(writer.keyHash).toBe(murmur2(Buffer.from(longKey)));
+  writer.encode(message(), undefined);
+  expect(writer.keyHash).toBe(murmur2(Buffer.from(ENVELOPE.id)));
+});
+
+test("ids that repeat the message's own, and ids that do not, come back as they were", () => {
+  for (const [correlationid, conversationid] of [
+    [ENVELOPE.id, ENVELOPE.id],
+    ["대화-1", ENVELOPE.id],
+    [`${ENVELOPE.id.slice(0, -1)}x`, "x".repeat(300)],
+  ] as const) {
+    const sent = { ...ENVELOPE, correlationid, conversationid };
+    const [batch] = readBatches(vendor, batchOf([message({ envelope: sent }), message({ envelope: sent })]));
+    for (const record of recordsOf(batch!, 0)) expect(decodeRecord(record).envelope).toEqual(sent);
+  }
 });
 
 test("a batch has its identity, its count, one time, and a checksum that fits", () => {

@@ -10,6 +10,13 @@ export function varintBytes(value: number): number {
   return zigzag < LIMITS[3] ? 4 : 5;
 }
 
+/** How many bytes the number at a place takes. */
+export function varintSize(bytes: Uint8Array, at = 0): number {
+  let size = 1;
+  while (bytes[at + size - 1]! > 0x7f) size++;
+  return size;
+}
+
 /** Writes a number of 32 bits; returns where the next goes. */
 export function writeVarint(into: Uint8Array, value: number, at: number): number {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0;
