@@ -1,6 +1,6 @@
 import type { Clock, Sql } from "postrider";
 
-/** How many orders of the last moments may wait for ordering before the next one is held back. */
+/** How many orders of the last moments may wait for stock and money before the next one is held back. */
 const MOST_OPEN = 24;
 const LOOK_MS = 15;
 /** An order is held back no longer than this: what is down must not keep customers from ordering. */
@@ -51,7 +51,7 @@ export class Intake {
   async #count(): Promise<void> {
     const { read, clock } = this.#needs;
     const row = await read().get<{ readonly open: number }>(
-      "select count(*) as open from gateway_orders where order_id > ? and status = 'pending'",
+      "select count(*) as open from gateway_orders where order_id > ? and status in ('pending', 'reserved')",
       oldestIdOf(clock.now() - RECENT_MS),
     );
     this.#open = Number(row?.open ?? 0);
