@@ -85,7 +85,7 @@ class Places {
     const own = this.#own();
     if (schemeOf(url) !== "kafka") return rabbitmq({ url, clientName: "shop", revokeMs: REVOKE_MS, ...own });
     const brokers = url.slice("kafka://".length).replace(/\/$/, "").split(",");
-    return kafka({ brokers, clientId: "shop", sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS, ...own });
+    return kafka({ brokers, clientId: "shop", priority: "fetched", sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS, ...own });
   }
 
   #own(): Pick<World, "clock" | "random" | "ids" | "logger"> {

@@ -3,7 +3,7 @@ import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import { isContract } from "../contracts/contract.ts";
-import type { AnyContract } from "../contracts/contract.ts";
+import type { AnyContract, ContractKind } from "../contracts/contract.ts";
 import { validateInput } from "../contracts/read.ts";
 import type { BodyReading } from "../contracts/read.ts";
 import type { ContractIndex } from "../contracts/registry.ts";
@@ -13,6 +13,11 @@ import { plainly } from "../envelope/plain.ts";
 import type { PlainForm } from "../envelope/plain.ts";
 import { bodyText, destinationOf, draft } from "../envelope/outgoing.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { Transport } from "../ports/transport.ts";
+
+/** Why a transport's `none` is refused. */
+export const NO_PRIORITY =
+  'it hands messages over in the order of its log. Where it is enough that urgent ones go first among those that an instance has taken, say so to the transport: priority: "fetched"';
 
 /** What making messages needs to know of the app. */
 export interface ComposerOptions {
@@ -21,6 +26,7 @@ export interface ComposerOptions {
   readonly telemetry: Telemetry;
   readonly contracts: ContractIndex;
   readonly destinations: ReadonlySet<string>;
+  readonly transportOf: (kind: ContractKind) => Pick<Transport, "name" | "capabilities">;
   readonly maxBodyBytes: number;
   /** By destination: how it is written for readers that know nothing of us. */
   readonly plain: Readonly<Record<string, PlainForm>>;
@@ -38,6 +44,7 @@ export function composer(options: ComposerOptions): Compose {
       routed.add(contract);
     }
     const { options: sending, identify, cause, replyTo, leavesAtMs } = request;
+    if (sending?.priority === "high") requirePriority(contract, options);
     const nowMs = clock.now();
     const mayComeAgain = mayRepeat && cause !== undefined;
     const drafted = draft(
@@ -51,6 +58,13 @@ export function composer(options: ComposerOptions): Compose {
     const write = (messages: readonly Outgoing[]): readonly Outgoing[] => messages.map((message) => plainly(message, form));
     return { id: drafted.id, messages: isPromise(drafted.messages) ? drafted.messages.then(write) : write(drafted.messages) };
   };
+}
+
+/** @throws PR_FEATURE_REFUSED */
+function requirePriority(contract: AnyContract, { transportOf }: ComposerOptions): void {
+  const { name, capabilities } = transportOf(contract.kind);
+  if (capabilities.priority === "none")
+    throw fail("PR_FEATURE_REFUSED", { feature: `the priority of ${contract.name}`, adapter: name, reason: NO_PRIORITY });
 }
 
 function requireRoute(contract: AnyContract, { contracts, destinations }: ComposerOptions): void {

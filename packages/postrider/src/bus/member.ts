@@ -126,6 +126,7 @@ export class Member {
         telemetry,
         contracts,
         destinations,
+        transportOf: (kind) => (kind === "event" ? options.events : options.commands),
         maxBodyBytes,
         plain: options.plain ?? {},
         mayRepeat: store === undefined,

@@ -4,6 +4,7 @@ import { brokerLettersOf } from "../delivery/broker-letters.ts";
 import { SERVICE_DEFAULTS } from "../delivery/service-runner.ts";
 import type { PlacedReading } from "../delivery/service-runner.ts";
 import type { Service } from "../pipeline/service.ts";
+import { NO_PRIORITY } from "./compose.ts";
 import type { Destination, Subscription, Topology, Transport } from "../ports/transport.ts";
 
 /** What an app reads and writes, by transport. */
@@ -11,7 +12,10 @@ export interface AppTopology {
   readonly topologies: ReadonlyMap<Transport, Topology>;
   readonly subscriptions: readonly PlacedReading[];
   /** Everything wrong with it. */
-  readonly mistakes: readonly { readonly code: "PR_OWNER_TWICE" | "PR_STORE_NEEDED"; readonly details: Readonly<Record<string, string>> }[];
+  readonly mistakes: readonly {
+    readonly code: "PR_OWNER_TWICE" | "PR_STORE_NEEDED" | "PR_FEATURE_REFUSED";
+    readonly details: Readonly<Record<string, string>>;
+  }[];
 }
 
 /** What the topology is made of. */
@@ -47,7 +51,11 @@ export function topologyOf(input: TopologyInput): AppTopology {
   return {
     topologies: byTransport([...destinations.values()], subscriptions, transportOf),
     subscriptions,
-    mistakes: [...ownerMistakes(input.services), ...(input.hasStores ? [] : storeMistakes(input.services))],
+    mistakes: [
+      ...ownerMistakes(input.services),
+      ...(input.hasStores ? [] : storeMistakes(input.services)),
+      ...featureMistakes([...handled, ...input.external], input),
+    ],
   };
 }
 
@@ -110,6 +118,23 @@ function ownerMistakes(services: readonly Service[]): AppTopology["mistakes"] {
   return [...owners]
     .filter(([, names]) => names.size > 1)
     .map(([contract, names]) => ({ code: "PR_OWNER_TWICE" as const, details: { contract, services: [...names].join(" and ") } }));
+}
+
+/** What contracts ask for and their transport cannot: refused, never ignored. */
+function featureMistakes(contracts: readonly AnyContract[], { commands, events }: TopologyInput): AppTopology["mistakes"] {
+  return [...new Set(contracts)].flatMap((contract) => {
+    const { name, capabilities } = contract.kind === "event" ? events : commands;
+    const mistakes: AppTopology["mistakes"][number][] = [];
+    if (contract.priority !== undefined && capabilities.priority === "none")
+      mistakes.push(featureMistake(`the priority of ${contract.name}`, name, NO_PRIORITY));
+    if (contract.ordered && capabilities.lanes === "none")
+      mistakes.push(featureMistake(`the ordered contract ${contract.name}`, name, "nobody there keeps one owner for a key"));
+    return mistakes;
+  });
+}
+
+function featureMistake(feature: string, adapter: string, reason: string): AppTopology["mistakes"][number] {
+  return { code: "PR_FEATURE_REFUSED", details: { feature, adapter, reason } };
 }
 
 /** What needs a store and can be told before anything runs. */

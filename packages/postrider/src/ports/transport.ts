@@ -12,7 +12,8 @@ export interface TransportCapabilities {
   readonly positions: boolean;
   /** Whether a redelivered message says so. */
   readonly redeliveredFlag: boolean;
-  readonly priority: "native" | "emulated" | "none";
+  /** `fetched`: urgent messages go first only among those that an instance has taken; an app must ask for that. With `none` priority is refused. */
+  readonly priority: "native" | "emulated" | "fetched" | "none";
   /** Whether old messages can be read again. */
   readonly replay: boolean;
   /** Whether several processes may use it at once. */

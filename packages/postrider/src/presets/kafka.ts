@@ -40,6 +40,11 @@ export interface KafkaOptions extends Omit<KafkaConnection, "clientId"> {
   readonly groupProtocol?: "classic" | "consumer";
   /** The group of a service that reads a destination. Default `service.destination`. */
   readonly groupId?: (service: string, destination: string) => string;
+  /**
+   * What a message's priority means: with `none`, the default, it is refused, as a topic is read in its order; with `fetched` urgent messages go first among
+   * those that an instance has taken (`prefetchCount`), and wait behind the rest of the backlog.
+   */
+  readonly priority?: "none" | "fetched";
   /** The topic for answers, one for all instances of an app. Default `postrider.replies`. */
   readonly replyTopic?: string;
   /** Copies of each partition of topics that are made. Default what the brokers are set to. */
@@ -84,6 +89,7 @@ export function kafka(options: KafkaOptions): Transport {
     commitIntervalMs: options.commitIntervalMs ?? 1000,
     instanceId: options.instanceId,
     replyTopic: options.replyTopic ?? "postrider.replies",
+    priority: options.priority ?? "none",
     replicationFactor,
     groupOf: options.groupId ?? ((service, destination) => `${service}.${destination}`),
     topicOptions: (destination) => ({ ...(replicationFactor === -1 ? {} : { replicationFactor }), ...topics[destination] }),

@@ -47,6 +47,7 @@ export interface KafkaTransportOptions {
   readonly commitIntervalMs: number;
   readonly instanceId: string | undefined;
   readonly replyTopic: string;
+  readonly priority: "none" | "fetched";
   readonly replicationFactor: number;
   readonly groupOf: (service: string, destination: string) => string;
   readonly topicOptions: (destination: string) => KafkaTopicOptions;
@@ -82,7 +83,7 @@ export class KafkaTransport implements Transport {
       lanes: "owned",
       positions: true,
       redeliveredFlag: false,
-      priority: "none",
+      priority: options.priority,
       replay: true,
       manyProcesses: true,
       maxBodyBytes: options.maxMessageBytes - HEADROOM_BYTES,
