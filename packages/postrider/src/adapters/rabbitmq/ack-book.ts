@@ -5,17 +5,17 @@ export interface AckChannel {
   ack(tag: number, isUpTo: boolean): void;
 }
 
-const GAP_WAIT_MS = 25;
+const MERGE_MS = 20; // what is settled meanwhile goes in one: each word costs the broker an entry in the log of a quorum queue
 
 /**
- * Acknowledges the messages of one channel with few words: what is settled without a gap goes in one, what is beyond a gap soon after.
+ * Acknowledges the messages of one channel with few words: those of a moment together, without a gap in one, beyond a gap one by one. Many go at once.
  *
  * A gap is a message that takes longer than those behind it. These are not kept back for it: the broker would stop sending once the prefetch is used up.
  */
 export class AckBook {
   readonly #channel: AckChannel;
   readonly #clock: Clock;
-  readonly #maxGap: number;
+  readonly #maxWaiting: number;
   /** Every tag up to here is acknowledged. */
   #done = 0;
   /** Settled and not acknowledged, beyond `#done`. */
@@ -23,31 +23,36 @@ export class AckBook {
   /** Acknowledged alone, beyond `#done`. */
   readonly #alone = new Set<number>();
   #isFlushing = false;
-  #gapTimer: Timer | undefined;
+  #timer: Timer | undefined;
   #isClosed = false;
 
-  /** `maxGap`: so many may wait behind a gap before they go alone. */
-  constructor(channel: AckChannel, clock: Clock, maxGap: number) {
+  /** `maxWaiting`: so many may wait for others before they go. */
+  constructor(channel: AckChannel, clock: Clock, maxWaiting: number) {
     this.#channel = channel;
     this.#clock = clock;
-    this.#maxGap = maxGap;
+    this.#maxWaiting = maxWaiting;
   }
 
   /** A message is settled. */
   settle(tag: number): void {
     this.#settled.add(tag);
     if (this.#isFlushing || this.#isClosed) return;
+    if (this.#settled.size <= this.#maxWaiting) {
+      this.#timer ??= this.#clock.after(MERGE_MS, () => this.flush());
+      return;
+    }
     this.#isFlushing = true;
     void this.#clock.yield().then(() => {
       this.#isFlushing = false;
       this.#flushPrefix();
-      if (this.#settled.size > this.#maxGap) this.#flushGap();
-      else if (this.#settled.size > 0) this.#gapTimer ??= this.#clock.after(GAP_WAIT_MS, () => this.#flushGap());
+      if (this.#settled.size > this.#maxWaiting) this.flush();
     });
   }
 
   /** Acknowledges all that is settled. */
   flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#flushPrefix();
     this.#flushGap();
   }
@@ -55,7 +60,7 @@ export class AckBook {
   /** Says nothing more: the channel is gone. */
   close(): void {
     this.#isClosed = true;
-    this.#gapTimer?.cancel();
+    this.#timer?.cancel();
   }
 
   #flushPrefix(): void {
@@ -69,8 +74,6 @@ export class AckBook {
   }
 
   #flushGap(): void {
-    this.#gapTimer?.cancel();
-    this.#gapTimer = undefined;
     for (const tag of this.#settled) {
       this.#alone.add(tag);
       if (!this.#isClosed) this.#channel.ack(tag, false);

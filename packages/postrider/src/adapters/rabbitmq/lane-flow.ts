@@ -37,6 +37,11 @@ export class LaneFlow {
     this.#options = options;
   }
 
+  /** Whether it reads on only once all is settled and the broker knows it. */
+  get isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
   /** Begins to read. */
   async start(): Promise<void> {
     const { channel, clock, queue, onMessage } = this.#options;

@@ -8,7 +8,7 @@ import { REPEAT_HEADER } from "./names.ts";
 import { PublishBacklog } from "./publish-backlog.ts";
 import type { BacklogLimits, PendingPublish, Publish } from "./publish-backlog.ts";
 import type { AmqpConfirmChannel, AmqpMessage } from "./vendor.ts";
-import { replyCode, vendorText } from "./vendor.ts";
+import { publishOn, replyCode, vendorText } from "./vendor.ts";
 
 const CHANNEL_RETRY_MS = 100;
 
@@ -148,9 +148,8 @@ export class Publisher {
   }
 
   #write(channel: AmqpConfirmChannel, message: PendingPublish): boolean {
-    const { exchange, routingKey, content, options } = message;
     try {
-      channel.publish(exchange, routingKey, content, options, (error: unknown) => this.#confirmed(channel, message, error));
+      publishOn(channel, message, (error) => this.#confirmed(channel, message, error));
     } catch (cause) {
       const isClosed = (cause as { readonly name?: unknown }).name === "IllegalOperationError";
       if (isClosed) {

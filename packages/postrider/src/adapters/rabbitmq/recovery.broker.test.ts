@@ -136,7 +136,7 @@ describe.skipIf(broker.missing !== undefined)("what goes wrong on the broker", (
       const reader = new Reader();
       const consumption = await transport.consume(subscription, reader);
       await until(waiting, () => reader.deliveries.length === 3, "three had come");
-      expect(reader.deliveries.map(({ body }) => body).toSorted()).toEqual(["foreign", "ours", "urgent"]);
+      expect(new Set(reader.deliveries.map(({ body }) => body))).toEqual(new Set(["foreign", "ours", "urgent"]));
       await consumption.close();
       await connection.close();
     });

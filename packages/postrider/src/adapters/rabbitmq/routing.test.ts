@@ -29,6 +29,15 @@ test.for([
   expect(publishOf(message, places(), 100)).toMatchObject({ exchange, routingKey, options: { mandatory } });
 });
 
+test("urgency is the message's own priority in queues of somebody else's, which have no second queue for it", () => {
+  const theirs = places([["order.events", { queue: "theirs" }]]);
+  const priorityOf = (priority: "high" | undefined): unknown => {
+    const publish = publishOf(to("order.events", priority && { priority }), theirs, 100);
+    return publish instanceof Error ? publish : publish.options.priority;
+  };
+  expect([priorityOf("high"), priorityOf(undefined)]).toEqual([5, undefined]);
+});
+
 test.for(["nowhere.events", "constructor", "rabbitmq-reply:order.commands.1"])(
   "nothing is sent to what is no destination: %s",
   (destination) => {

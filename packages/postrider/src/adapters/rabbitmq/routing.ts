@@ -6,6 +6,8 @@ import { REPLY_ADDRESS, REPLY_PREFIX, eventRoute, laneRoute } from "./names.ts";
 import type { Publish } from "./publish-backlog.ts";
 import { contentOf, laneOfMessage, publishOptionsOf } from "./wire.ts";
 
+const HIGH = 5; // in queues of somebody else's: above the default of classic ones with priorities, and the least that is high for quorum queues (RabbitMQ 4)
+
 /** What of somebody else's stands for a destination. */
 export interface ExistingPlace {
   /** The queue that is read; without an exchange also the one that is written to. Classic, quorum or any other that can be consumed. */
@@ -50,7 +52,7 @@ function existingRoute(
   message: Outgoing,
   { queue, exchange, routingKey }: ExistingPlace,
 ): Pick<Publish, "exchange" | "routingKey" | "options"> {
-  const options = publishOptionsOf(message, { mandatory: true });
+  const options = { ...publishOptionsOf(message, { mandatory: true }), ...(message.envelope.priority === "high" && { priority: HIGH }) };
   if (exchange === undefined) return { exchange: "", routingKey: queue ?? message.destination, options };
   return { exchange, routingKey: routingKey ?? message.envelope.type, options };
 }

@@ -237,7 +237,7 @@ export class Tenure implements DeliveryOwner {
 
   #emptied(): void {
     if (this.#state !== "owned" || this.#load.count > 0) return;
-    this.#acks?.flush();
+    if (this.#flow?.isStopped === true) this.#acks?.flush();
     this.#flow?.emptied();
   }
 

@@ -33,6 +33,7 @@ import type { RabbitConnection } from "./vendor.ts";
 import { publishOf } from "./routing.ts";
 import type { ExistingPlace, Places } from "./routing.ts";
 import { queueExists } from "./inspect.ts";
+import { PERSISTENT } from "./wire.ts";
 
 /** What a transport is made of. */
 export interface RabbitTransportOptions {
@@ -218,7 +219,7 @@ export class RabbitTransport implements Transport {
 
   #putBaton(queue: string, epoch: number): void {
     const baton = { exchange: "", routingKey: queue, content: Buffer.alloc(0), contract: "", destination: queue };
-    const options = { persistent: true, headers: { [BATON_HEADER]: epoch } };
+    const options = { deliveryMode: PERSISTENT, headers: { [BATON_HEADER]: epoch } };
     this.#publisher.publish({ ...baton, options }, () => undefined, BATON_DEADLINE_MS);
     this.#publisher.flush();
   }

@@ -3,6 +3,7 @@ import { laneOf } from "../../base/ids.ts";
 import { fromHeaders } from "../../envelope/attributes.ts";
 import { checkEnvelope } from "../../envelope/check.ts";
 import type { AttributePrefix } from "../../envelope/attributes.ts";
+import { NO_HEADERS } from "../../envelope/envelope.ts";
 import type { Envelope, FoundMessage, Headers, Outgoing, WireBody } from "../../envelope/envelope.ts";
 import { REPEAT_HEADER } from "./names.ts";
 import type { AmqpMessage, AmqpPublishOptions } from "./vendor.ts";
@@ -17,8 +18,11 @@ export interface WireFound extends FoundMessage {
 type HeaderTable = Record<string, unknown>;
 
 const PREFIX = "cloudEvents:";
+const SPEC_HEADER = "cloudEvents:specversion";
+const VERSION_HEADER = "cloudEvents:contractversion";
 const MAX_SHORT_TEXT_BYTES = 255; // AMQP 0-9-1 short string: every property, and every header's name
-const PERSISTENT = 2;
+/** The delivery mode of a message that is kept over a restart of the broker. */
+export const PERSISTENT = 2;
 const TEXT_ENCODING = "utf-8";
 const DEFAULT_TYPE = "application/json";
 const TRACE_NAMES: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
@@ -70,28 +74,29 @@ export function readMessage(message: Pick<AmqpMessage, "properties" | "content">
 /** The common case, in one pass: ours, and every header a text. Undefined where it is anything else. */
 function readOwn({ properties, content }: Pick<AmqpMessage, "properties" | "content">): WireFound | undefined {
   const table = (properties.headers ?? {}) as HeaderTable;
-  if (table["cloudEvents:specversion"] !== "1.0") return undefined;
+  if (table[SPEC_HEADER] !== "1.0") return undefined;
   const attributes: Record<string, unknown> = {};
-  const headers = Object.create(null) as Record<string, string>;
+  let headers: Record<string, string> | undefined;
   let bytes = content.length;
   for (const name of Object.keys(table)) {
     const value = table[name];
     if (typeof value !== "string") return undefined;
     bytes += name.length + value.length;
-    if (name.startsWith(PREFIX)) attributes[attributeName(name)] = value;
-    else if (TRACE_NAMES.has(name)) attributes[name] = value;
-    else if (name !== REPEAT_HEADER) headers[name] = value;
+    if (name === VERSION_HEADER) {
+      if (!/^\d{1,9}$/.test(value)) return undefined;
+      attributes["contractversion"] = Number(value);
+    } else if (name.startsWith(PREFIX)) {
+      if (name !== SPEC_HEADER) attributes[attributeName(name)] = value;
+    } else if (TRACE_NAMES.has(name)) attributes[name] = value;
+    else if (name !== REPEAT_HEADER) (headers ??= Object.create(null) as Record<string, string>)[name] = value;
   }
-  const { contractversion } = attributes;
-  if (typeof contractversion !== "string" || !/^\d{1,9}$/.test(contractversion)) return undefined;
-  delete attributes["specversion"];
-  attributes["contractversion"] = Number(contractversion);
   const contentType: unknown = properties.contentType;
   if (typeof contentType !== "string") return undefined;
   if (contentType !== DEFAULT_TYPE) attributes["datacontenttype"] = contentType;
   const envelope = checkEnvelope(attributes);
   if (typeof envelope === "string") return undefined;
-  return { envelope, headers, body: ownBody(content, properties.contentEncoding), mayRepeat: table[REPEAT_HEADER] !== undefined, bytes };
+  const mayRepeat = table[REPEAT_HEADER] !== undefined;
+  return { envelope, headers: headers ?? NO_HEADERS, body: ownBody(content, properties.contentEncoding), mayRepeat, bytes };
 }
 
 function readAny({ properties, content }: Pick<AmqpMessage, "properties" | "content">): WireFound {
@@ -115,12 +120,14 @@ function readAny({ properties, content }: Pick<AmqpMessage, "properties" | "cont
 }
 
 function headerTable(envelope: Envelope, headers: Headers): HeaderTable {
-  const table = Object.create(null) as HeaderTable;
-  for (const name of Object.keys(headers)) {
+  const own = Object.keys(headers);
+  // Others' names need an object without any of its own; ours are quicker in an ordinary one, which the engine gives a shape.
+  const table = (own.length === 0 ? {} : Object.create(null)) as HeaderTable;
+  for (const name of own) {
     const value = headers[name]!;
     table[name] = typeof value === "string" ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
-  table[`${PREFIX}specversion`] = "1.0";
+  table[SPEC_HEADER] = "1.0";
   for (const name of Object.keys(envelope)) {
     const value = envelope[name as keyof Envelope];
     if (value !== undefined && name !== "datacontenttype") table[headerName(name)] = String(value);
