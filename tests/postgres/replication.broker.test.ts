@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../packages/postrider/src/base/clock.ts";
 import { missingOwn, ownBroker } from "../brokers/own.ts";
 import type { OwnBroker } from "../brokers/own.ts";
 import { faults, OutboxWorld } from "./outbox-world.ts";
@@ -216,6 +217,52 @@ describe.skipIf(missing !== undefined)("an outbox that is read from the write-ah
       ),
     ).toEqual([]);
   });
+
+  test(
+    "a session that keeps the outbox from forgetting is named; messages of others go on, and its own when it commits",
+    { timeout: LIMIT_MS },
+    async () => {
+      // Twenty times as fast as the machine's: what is looked at each ten seconds is looked at each half second.
+      const clock = { ...systemClock, monotonicMs: () => performance.now() * 20 };
+      const where = place();
+      await using world = new OutboxWorld({ ...where, clock, outbox: { by: "polling" } });
+      await world.relay();
+      const first = await world.write(3);
+      const forgetful = new Client({ connectionString: broker.url, application_name: "a forgetful report" });
+      await forgetful.connect();
+      await forgetful.query("begin");
+      const { rows } = await forgetful.query<{ pid: number }>("select pg_backend_pid() as pid");
+      const copy = `insert into ${where.schema}.pr_outbox (service, id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, is_event)
+      values ('ordering', 'x', 'order.events', 'own', 'order.placed', '{}', true, false, $1, true)`;
+      const late = "0198c000-0000-7000-8000-0000000fffff";
+      const head = {
+        id: late,
+        source: "/test",
+        type: "order.placed",
+        kind: "event",
+        contractversion: 1,
+        time: "2026-01-01T00:00:00.000Z",
+        partitionkey: "own",
+      };
+      await forgetful.query(copy, [JSON.stringify(head)]);
+      const ids: string[] = [];
+      await until(async () => {
+        ids.push(...(await world.write(3)));
+        return world.warnings.some((text) => text.includes(`process ${rows[0]!.pid} (application a forgetful report`));
+      });
+      await forgetful.query("commit");
+      await forgetful.end();
+      await until(() => world.sent.includes(late));
+      await isEmpty(world);
+      expect(
+        faults(
+          world.sent.filter((id) => id !== late),
+          [...first, ...ids],
+        ),
+      ).toEqual([]);
+      expect(world.warnings[0]).toMatch(/^PR_OUTBOX_STALLED /);
+    },
+  );
 
   test("a server without wal_level logical is named, and polled", { timeout: LIMIT_MS }, async () => {
     await using plain = await ownBroker("postgres", { settings: { wal_level: "replica" } });

@@ -26,7 +26,8 @@ export function hasKafkaJars(): boolean {
   return existsSync(join(cacheFolder(), `kafka-${KAFKA_VERSION}`));
 }
 
-function cacheFolder(): string {
+/** Where what is fetched once per machine and user is kept. */
+export function cacheFolder(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "postrider");
 }
 

@@ -41,6 +41,8 @@ export interface PostgresConnection extends PgPoolOptions {
  *
  * `replication` needs `wal_level=logical`, a user with the attribute `replication`, and a connection to the server itself: `url`, if the other is of a pooler. Whatever it cannot do
  * is polled, with a warning. Delivery and order are the same, and the way may be changed at any time.
+ *
+ * With `debezium` Postrider sends nothing itself: a connector with {@link debeziumConnector}'s configuration carries the rows, and they are removed once it has confirmed them.
  */
 export type PostgresOutbox = PgOutboxWay;
 
@@ -128,7 +130,8 @@ function open(options: PostgresConnection, schema: string, more: Partial<Paramet
   if (!Number.isInteger(maxConnections) || maxConnections < 2)
     mistakes.push("postgres({ maxConnections }) must be a whole number from 2 on");
   const { outbox = { by: "polling" } } = options;
-  if (!["polling", "replication"].includes(outbox.by)) mistakes.push('postgres({ outbox: { by } }) is "polling" or "replication"');
+  if (!["polling", "replication", "debezium"].includes(outbox.by))
+    mistakes.push('postgres({ outbox: { by } }) is "polling", "replication" or "debezium"');
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
   const { random = systemRandom, logger = jsonLogger({ level: "warn", write: (line) => void process.stderr.write(line), clock }) } =
     options;

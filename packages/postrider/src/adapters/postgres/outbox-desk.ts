@@ -4,6 +4,7 @@ import type { OutboxRow } from "../../ports/outbox.ts";
 import { OutboxClaims } from "./outbox-claims.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 import { OutboxFloor } from "./outbox-floor.ts";
+import { OutboxRemoval } from "./outbox-removal.ts";
 import type { OutboxRows } from "./outbox-rows.ts";
 
 /** What a desk stands on. */
@@ -19,12 +20,6 @@ export interface OutboxDeskOptions {
   readonly feed?: (limit: number, handedOut: () => readonly UnclaimedRow[]) => Promise<readonly UnclaimedRow[] | undefined>;
 }
 
-/** Rows of one send, and how many of them are still there. */
-interface Unremoved {
-  readonly rows: readonly OutboxRow[];
-  readonly left: number;
-}
-
 const START_OVER_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 50; // dead rows of so long are read over at each reading
 
@@ -36,18 +31,18 @@ const LOOK_EVERY_MS = 50; // dead rows of so long are read over at each reading
 export class OutboxDesk {
   readonly claims: OutboxClaims = new OutboxClaims();
   readonly floor: OutboxFloor;
+  readonly removal: OutboxRemoval;
   readonly #options: OutboxDeskOptions;
   #ahead: Promise<readonly UnclaimedRow[] | undefined> | undefined;
   #startedOverMs: number;
   #isLooking = false;
   #lookedMs = -Infinity;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Rows that were sent before their transaction was visible, and so could not be removed. */
-  #unremoved: Unremoved[] = [];
 
   constructor(options: OutboxDeskOptions) {
     this.#options = options;
     this.floor = new OutboxFloor(options.floor);
+    this.removal = new OutboxRemoval(options);
     this.#startedOverMs = options.clock.monotonicMs();
   }
 
@@ -61,18 +56,8 @@ export class OutboxDesk {
   async done(rows: readonly OutboxRow[]): Promise<void> {
     const held = this.claims.held(rows, this.#options.clock.monotonicMs());
     if (held.length === 0) return;
-    await this.#remove({ rows: held, left: held.length });
-  }
-
-  /** Removes what could not be removed before. Until then it stays handed out, so that nobody sends it again. */
-  async removeLeft(): Promise<void> {
-    if (this.#unremoved.length === 0) return;
-    const groups = this.#unremoved;
-    this.#unremoved = [];
-    for (const { rows, left } of groups) {
-      const held = this.claims.held(rows, this.#options.clock.monotonicMs());
-      if (held.length > 0) await this.#remove({ rows: held, left });
-    }
+    this.claims.end(held);
+    await this.removal.remove(held.map(({ sequence }) => sequence));
   }
 
   /** What is in the table of rows that are neither handed out nor known to `knows`, and moves the floor on. */
@@ -82,7 +67,9 @@ export class OutboxDesk {
     const left = await rows.unsent(isEvent, floor, limit);
     this.floor.read(visibleTo, left[0]?.sequence, undefined);
     await this.#look();
-    return left.map(({ sequence }) => sequence).filter((sequence) => !knows(sequence) && !this.claims.has(sequence));
+    return left
+      .map(({ sequence }) => sequence)
+      .filter((sequence) => !knows(sequence) && !this.claims.has(sequence) && !this.removal.has(sequence));
   }
 
   async giveBack(rows: readonly OutboxRow[], retryAt: number): Promise<void> {
@@ -104,22 +91,16 @@ export class OutboxDesk {
 
   async #claim(limit: number, leaseMs: number): Promise<readonly OutboxRow[]> {
     const { clock } = this.#options;
-    await this.removeLeft();
+    if (this.removal.left.length > 0) this.removal.flush().catch(() => undefined);
     const fed = await this.#options.feed?.(limit, () => (this.#expire(), this.claims.handedOut));
     if (fed !== undefined) return this.claims.hand(fed, clock.monotonicMs() + leaseMs);
     const found = (await this.#readAhead(limit)) ?? (await this.#read(limit, true));
     const rows = this.claims.hand(found, clock.monotonicMs() + leaseMs);
+    for (const { sequence } of found) this.floor.handedOut(sequence);
     if (found.length > 0) void this.#look();
     else this.#startOver();
     if (found.length === limit) this.#ahead = this.#read(limit, false).catch(() => undefined);
     return rows;
-  }
-
-  async #remove({ rows, left }: Unremoved): Promise<void> {
-    const sequences = rows.map(({ sequence }) => sequence);
-    const still = left - (await this.#options.rows.remove(this.#options.isEvent, sequences));
-    if (still <= 0) this.claims.end(rows);
-    else this.#unremoved.push({ rows, left: still });
   }
 
   /** What was read ahead, as long as it is what would be read now. */
@@ -138,8 +119,9 @@ export class OutboxDesk {
     const { visibleTo, floor } = this.floor;
     this.#expire();
     const { handedOut } = this.claims;
-    const found = await rows.read(isEvent, { floor, limit, handedOut, holdsKeys });
-    const lowest = handedOut.reduce((least, { sequence }) => Math.min(least, sequence), Infinity);
+    const taken = [...handedOut.map(({ sequence }) => sequence), ...this.removal.left];
+    const found = await rows.read(isEvent, { floor, limit, taken, heldKeysOf: holdsKeys ? handedOut : [] });
+    const lowest = taken.reduce((least, sequence) => Math.min(least, sequence), Infinity);
     this.floor.read(visibleTo, found[0]?.sequence, lowest);
     return found;
   }
@@ -162,9 +144,10 @@ export class OutboxDesk {
     if (this.#isLooking || nowMs < this.#lookedMs + LOOK_EVERY_MS) return;
     this.#isLooking = true;
     this.#lookedMs = nowMs;
-    const { putOffs } = this.floor;
+    const { rows, isEvent } = this.#options;
     try {
-      this.floor.looked(await this.#options.rows.look(this.#options.isEvent), putOffs);
+      if (!this.floor.knowsLater) this.floor.foundLater(await rows.later(isEvent));
+      this.floor.looked(await rows.look());
     } catch {
       // the next one may succeed
     } finally {

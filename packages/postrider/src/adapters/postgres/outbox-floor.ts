@@ -4,8 +4,6 @@ export interface FloorLook {
   readonly last: number;
   /** The transactions that may have got a number until then and have not ended. */
   readonly writers: ReadonlySet<string>;
-  /** The lowest number among rows that were put off. */
-  readonly later: number | undefined;
 }
 
 /**
@@ -19,8 +17,9 @@ export class OutboxFloor {
   #floor: number;
   #look: FloorLook | undefined;
   #visibleTo = 0;
-  #later = Infinity;
-  #putOffs = 0;
+  /** Rows that no reading finds until their time. */
+  readonly #later = new Set<number>();
+  #knowsLater = false;
 
   constructor(floor: number) {
     this.#floor = floor;
@@ -36,15 +35,25 @@ export class OutboxFloor {
     return this.#look?.writers ?? NOBODY;
   }
 
-  /** What a look that begins now is handed in with. */
-  get putOffs(): number {
-    return this.#putOffs;
+  /** Whether it knows which rows were put off; it stays where it is until then. */
+  get knowsLater(): boolean {
+    return this.#knowsLater;
   }
 
-  /** A row was put off: no reading finds it until its time. A look that began before has not seen it so. */
+  /** Rows that had been put off before this began. */
+  foundLater(sequences: readonly number[]): void {
+    for (const sequence of sequences) this.#later.add(sequence);
+    this.#knowsLater = true;
+  }
+
+  /** A row was put off: no reading finds it until its time. */
   putOff(sequence: number): void {
-    this.#putOffs++;
-    this.#later = Math.min(this.#later, sequence);
+    this.#later.add(sequence);
+  }
+
+  /** A row is handed out, whether it was put off before or not. */
+  handedOut(sequence: number): void {
+    this.#later.delete(sequence);
   }
 
   /** Everything is looked for again, from the first row on. */
@@ -52,13 +61,13 @@ export class OutboxFloor {
     this.#floor = 0;
     this.#visibleTo = 0;
     this.#look = undefined;
+    this.#later.clear();
+    this.#knowsLater = false;
   }
 
-  /** A new look at the numbers, which began when so many rows had been put off: one that has missed a row says nothing. */
-  looked(look: FloorLook, putOffs: number): void {
-    if (putOffs !== this.#putOffs) return;
+  /** A new look at the numbers. */
+  looked(look: FloorLook): void {
     if (look.last < this.#floor) return this.startOver(); // the numbers began anew: a restored table
-    this.#later = look.later ?? Infinity;
     const before = this.#look;
     if (before === undefined) return void (this.#look = look);
     const left = [...before.writers].filter((writer) => look.writers.has(writer));
@@ -69,8 +78,10 @@ export class OutboxFloor {
 
   /** Rows were read from the floor on: `first` is the lowest that was found, `held` the lowest that somebody still has. `visibleTo` is of before the reading. */
   read(visibleTo: number, first: number | undefined, held: number | undefined): void {
-    const below = Math.min(first ?? Infinity, held ?? Infinity, this.#later) - 1;
-    this.#floor = Math.max(this.#floor, Math.min(visibleTo, below));
+    if (!this.#knowsLater) return;
+    let lowest = Math.min(first ?? Infinity, held ?? Infinity);
+    for (const sequence of this.#later) if (sequence < lowest) lowest = sequence;
+    this.#floor = Math.max(this.#floor, Math.min(visibleTo, lowest - 1));
   }
 
   /** Every row up to here is visible, or will never be. */

@@ -42,6 +42,7 @@ export class OutboxLeader {
   #renewedMs = -Infinity;
   #leaseMs = 0;
   #askedMs = -Infinity;
+  #backend = 0;
 
   constructor(options: OutboxLeaderOptions) {
     const { schema } = options.place;
@@ -68,13 +69,15 @@ export class OutboxLeader {
   /** Takes or keeps the lead for another lease; writes about once a second. `notes` are kept with it. */
   async hold(leaseMs: number, notes: () => OutboxNotes): Promise<boolean> {
     const nowMs = this.#options.clock.monotonicMs();
-    if (this.isLeading && nowMs < this.#renewedMs + leaseMs / RENEWALS_PER_LEASE) return true;
+    const { place, run, owner, backend } = this.#options;
+    const isFresh = nowMs < this.#renewedMs + leaseMs / RENEWALS_PER_LEASE && this.#backend === backend();
+    if (this.isLeading && isFresh) return true;
     if (!this.#isLeading && nowMs < this.#askedMs + Math.min(ASK_AGAIN_MS, leaseMs / 2)) return false;
     this.#askedMs = nowMs;
-    const { place, run, owner, backend } = this.#options;
+    this.#backend = backend();
     const mine = this.isLeading ? notes() : { floors: [0, 0] as const, lsn: undefined };
     const lsn = mine.lsn === undefined ? null : lsnText(mine.lsn);
-    const { rows } = await run(this.#lead, place.service, toText(owner), backend(), Math.round(leaseMs), ...mine.floors, lsn);
+    const { rows } = await run(this.#lead, place.service, toText(owner), this.#backend, Math.round(leaseMs), ...mine.floors, lsn);
     const [row] = rows;
     this.#isLeading = row !== undefined;
     if (row === undefined) return false;

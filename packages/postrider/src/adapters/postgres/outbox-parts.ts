@@ -6,6 +6,7 @@ import { PgOutboxReader } from "./outbox-reader.ts";
 import { OutboxRows } from "./outbox-rows.ts";
 import { NOTIFY, OutboxSignal } from "./outbox-signal.ts";
 import { OutboxStream } from "./outbox-stream.ts";
+import { OutboxSweep } from "./outbox-sweep.ts";
 import { OutboxWatch } from "./outbox-watch.ts";
 import { ReplicationSlot } from "./replication-slot.ts";
 import { bound } from "./statement.ts";
@@ -43,7 +44,8 @@ export function outboxParts(options: OutboxPartsOptions): OutboxParts {
   const leader = new OutboxLeader({ place, run, clock, owner: ids.next(), backend: () => host.listener.backend });
   const watch = new OutboxWatch({ service: place.service, run, clock, logger });
   const stream = streamOf(options, rows, () => signal.tell());
-  const reader = new PgOutboxReader({ clock, rows, leader, signal, watch, stream });
+  const sweep = host.carriedBy === undefined ? undefined : new OutboxSweep({ rows, clock, slot: host.carriedBy });
+  const reader = new PgOutboxReader({ clock, rows, leader, signal, watch, stream, sweep });
   return { signal, reader };
 }
 

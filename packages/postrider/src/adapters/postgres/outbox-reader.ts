@@ -9,6 +9,7 @@ import type { OutboxNotes } from "./outbox-leader.ts";
 import type { OutboxRows } from "./outbox-rows.ts";
 import type { OutboxSignal } from "./outbox-signal.ts";
 import type { OutboxStream } from "./outbox-stream.ts";
+import type { OutboxSweep } from "./outbox-sweep.ts";
 import type { OutboxWatch } from "./outbox-watch.ts";
 
 /** What a reader of an outbox stands on. */
@@ -20,6 +21,8 @@ export interface PgOutboxReaderOptions {
   readonly watch: OutboxWatch;
   /** Where rows come from beside the table; undefined where it is only polled. */
   readonly stream: OutboxStream | undefined;
+  /** What removes rows that somebody else carries; undefined where they are handed out here. */
+  readonly sweep: OutboxSweep | undefined;
 }
 
 type Desks = Readonly<Record<ContractKind, OutboxDesk>>;
@@ -52,7 +55,7 @@ export class PgOutboxReader implements OutboxReader {
   }
 
   async claim({ kind, limit, leaseMs }: OutboxClaim): Promise<readonly OutboxRow[]> {
-    const { leader, stream, watch } = this.#options;
+    const { leader, stream, watch, sweep } = this.#options;
     if (!(await leader.hold(leaseMs, () => this.#notes()))) {
       stream?.stop();
       return [];
@@ -60,6 +63,10 @@ export class PgOutboxReader implements OutboxReader {
     const desks = this.#led();
     stream?.noted(leader.notes.lsn);
     watch.look(() => new Set([...desks.command.floor.waitsFor, ...desks.event.floor.waitsFor]));
+    if (sweep !== undefined) {
+      await sweep.sweep(desks.event);
+      return [];
+    }
     if (stream?.isAlone === true) await this.#audit(desks, stream);
     const rows = await this.#claimAt(desks[kind], limit, leaseMs);
     if (rows.length > 0 || stream === undefined || stream.isAlone || !(await this.#goAlone(desks, stream))) return rows;
@@ -89,7 +96,8 @@ export class PgOutboxReader implements OutboxReader {
     return { by: leader.isLeading ? (stream.isAlone ? "replication" : "polling") : "standby", ...lag };
   }
 
-  depth(): Promise<number> {
+  async depth(): Promise<number> {
+    await this.#flush();
     return this.#options.rows.depth();
   }
 
@@ -100,8 +108,15 @@ export class PgOutboxReader implements OutboxReader {
   /** Lets another process lead at once. */
   async close(): Promise<void> {
     this.#options.stream?.stop();
+    await this.#flush();
     this.#desks = undefined;
     await this.#options.leader.release().catch(() => undefined); // the lease runs out
+  }
+
+  /** Never rejects: what could not be removed comes again. */
+  async #flush(): Promise<void> {
+    const desks = this.#desks;
+    if (desks !== undefined) await Promise.allSettled([desks.command.removal.flush(), desks.event.removal.flush()]);
   }
 
   async #claimAt(desk: OutboxDesk, limit: number, leaseMs: number): Promise<readonly OutboxRow[]> {
@@ -116,7 +131,8 @@ export class PgOutboxReader implements OutboxReader {
 
   /** Only while nobody claims and nothing is handed out: then what the table has left is all that is unsent. */
   async #goAlone(desks: Desks, stream: OutboxStream): Promise<boolean> {
-    if (this.#joining !== undefined || this.#claiming > 0 || desks.command.claims.size + desks.event.claims.size > 0) return false;
+    if (this.#joining !== undefined || this.#claiming > 0) return false;
+    if ([desks.command, desks.event].some(({ claims, removal }) => claims.size > 0 || removal.left.length > 0)) return false;
     const going = stream.goAlone([desks.command.floor.floor, desks.event.floor.floor]);
     this.#joining = going.catch(() => undefined).finally(() => void (this.#joining = undefined));
     const isAlone = await going;

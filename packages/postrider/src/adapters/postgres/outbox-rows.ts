@@ -12,6 +12,12 @@ import { bodyOf } from "./store-place.ts";
 import type { StorePlace } from "./store-place.ts";
 
 const LAST = statement("select coalesce(pg_sequence_last_value($1::text::regclass), 0) as last_value"); // needs no right to read the sequence
+const WRITERS = statement(
+  `select array(select l.virtualtransaction from pg_locks l where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
+         and l.database = (select d.oid from pg_database d where d.datname = current_database())
+         and l.relation = $1::text::regclass and l.pid <> pg_backend_pid()) as writers`,
+);
+const CONFIRMED = statement("select confirmed_flush_lsn::text as lsn from pg_replication_slots where slot_name = $1");
 const POSITION = statement("select pg_current_wal_insert_lsn()::text as lsn");
 
 /** What a reading of the outbox looks for. */
@@ -19,10 +25,10 @@ export interface OutboxReading {
   /** Rows up to here are not looked at. */
   readonly floor: number;
   readonly limit: number;
-  /** Rows that are handed out: not these. */
-  readonly handedOut: readonly UnclaimedRow[];
-  /** Whether later rows of their keys stay away too. */
-  readonly holdsKeys: boolean;
+  /** Not these: they are handed out, or sent and not removed yet. */
+  readonly taken: readonly number[];
+  /** Nor rows of the keys of these. */
+  readonly heldKeysOf: readonly UnclaimedRow[];
 }
 
 /** A row by its number. */
@@ -45,9 +51,10 @@ export class OutboxRows {
   readonly #putOff: Statement;
   readonly #bury: Statement;
   readonly #depth: Statement;
-  readonly #writers: Statement;
+  readonly #later: Statement;
   readonly #there: Statement;
   readonly #invisible: Statement;
+  readonly #removeTo: Statement;
   readonly #table: string;
   readonly #schema: string;
 
@@ -73,12 +80,8 @@ export class OutboxRows {
        ${addLetterSql(schema)} select $1, ${letter} from gone ${REPLACE}`,
     );
     this.#depth = statement(`select count(*) as count from ${table} where service = $1`);
-    this.#writers = statement(
-      `select array(select l.virtualtransaction from pg_locks l where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
-         and l.database = (select d.oid from pg_database d where d.datname = current_database())
-         and l.relation = $3::text::regclass and l.pid <> pg_backend_pid()) as writers,
-       (select min(sequence) from ${table} where service = $1 and is_event = $2 and free_at > 0) as later`,
-    );
+    // By the time, so that the index of these rows is taken, and not that of the numbers from their beginning.
+    this.#later = statement(`select sequence from ${table} where service = $1 and is_event = $2 and free_at > 0 order by free_at`);
     this.#there = statement(
       `select sequence from ${table} where service = $1 and is_event in (false, true) and sequence = any ($2::bigint[])`,
     );
@@ -88,17 +91,18 @@ export class OutboxRows {
          from unnest($1::bigint[]) as x, pg_current_snapshot() as s, lateral (select pg_snapshot_xmax(s)::text::bigint as n) as newest) as a
        where case when a.age = 0 or a.age >= 2147483648 then true else not pg_visible_in_snapshot((a.n - a.age)::text::xid8, a.s) end`,
     );
+    this.#removeTo = statement(
+      `delete from ${table} where ctid = any (array(select ctid from ${table} where service = $1 and is_event in (false, true) and sequence <= $2 limit $3))`,
+    );
     this.#table = table;
     this.#schema = schema;
   }
 
   /** Rows that may be sent now, oldest first. Rows that were put off hold up their keys until their time. */
-  async read(isEvent: boolean, { floor, limit, handedOut, holdsKeys }: OutboxReading): Promise<readonly UnclaimedRow[]> {
-    const sequences = handedOut.map(({ sequence }) => sequence);
-    const keys = holdsKeys ? handedOut.map(({ message }) => message) : [];
-    const types = keys.map(({ destination }) => toText(destination));
-    const ids = keys.map(({ envelope }) => toText(envelope.partitionkey ?? envelope.id));
-    return (await this.#run(this.#read, this.#service, isEvent, floor, limit, sequences, types, ids)).rows.map(rowOf);
+  async read(isEvent: boolean, { floor, limit, taken, heldKeysOf }: OutboxReading): Promise<readonly UnclaimedRow[]> {
+    const types = heldKeysOf.map(({ message }) => toText(message.destination));
+    const ids = heldKeysOf.map(({ message: { envelope } }) => toText(envelope.partitionkey ?? envelope.id));
+    return (await this.#run(this.#read, this.#service, isEvent, floor, limit, taken, types, ids)).rows.map(rowOf);
   }
 
   /** The numbers of the oldest rows beyond a floor, and whether they were put off. */
@@ -107,9 +111,10 @@ export class OutboxRows {
     return rows.map(({ sequence, is_later: isLater }) => ({ sequence: Number(sequence), isLater: isLater === true }));
   }
 
-  /** Removes rows; gives how many there were. */
-  async remove(isEvent: boolean, sequences: readonly number[]): Promise<number> {
-    return Number((await this.#run(this.#remove, this.#service, isEvent, sequences)).rows[0]!["removed"]);
+  /** Removes rows; gives which, where it was not all of them. */
+  async remove(isEvent: boolean, sequences: readonly number[]): Promise<readonly number[] | undefined> {
+    const removed = (await this.#run(this.#remove, this.#service, isEvent, sequences)).rows[0]!["removed"] as readonly string[] | null;
+    return removed?.map(Number);
   }
 
   /** Puts rows off, as long as nobody leads after `term`. */
@@ -134,6 +139,17 @@ export class OutboxRows {
     return new Set((await this.#run(this.#invisible, xids)).rows.map(({ xid }) => Number(xid)));
   }
 
+  /** How far a slot is confirmed; undefined while there is none. */
+  async confirmed(slot: string): Promise<bigint | undefined> {
+    const lsn = (await this.#run(CONFIRMED, slot)).rows[0]?.["lsn"];
+    return typeof lsn === "string" ? lsnOf(lsn) : undefined;
+  }
+
+  /** Removes rows up to a number, the oldest first; gives how many there were. */
+  async removeTo(last: number, limit: number): Promise<number> {
+    return (await this.#run(this.#removeTo, this.#service, last, limit)).rowCount ?? 0;
+  }
+
   /** Where the write-ahead log ends: what commits later ends beyond it. */
   async position(): Promise<bigint> {
     return lsnOf((await this.#run(POSITION)).rows[0]!["lsn"] as string);
@@ -143,12 +159,16 @@ export class OutboxRows {
     return Number((await this.#run(this.#depth, this.#service)).rows[0]!["count"]);
   }
 
+  /** The numbers of rows that were put off. */
+  async later(isEvent: boolean): Promise<readonly number[]> {
+    return (await this.#run(this.#later, this.#service, isEvent)).rows.map(({ sequence }) => Number(sequence));
+  }
+
   /** See `OutboxFloor`: the last number is read first, and then who writes. */
-  async look(isEvent: boolean): Promise<FloorLook> {
+  async look(): Promise<FloorLook> {
     const last = Number((await this.#run(LAST, `${this.#schema}.pr_outbox_sequence_seq`)).rows[0]!["last_value"]);
-    const [row] = (await this.#run(this.#writers, this.#service, isEvent, this.#table)).rows;
-    const later = row!["later"];
-    return { last, writers: new Set(row!["writers"] as string[]), later: later === null ? undefined : Number(later) };
+    const [row] = (await this.#run(WRITERS, this.#table)).rows;
+    return { last, writers: new Set(row!["writers"] as string[]) };
   }
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from "../../ports/logger.ts";
 import type { Store } from "../../ports/store.ts";
 import { PgConnections } from "./connection.ts";
 import type { PgPoolOptions, PgSource } from "./connection.ts";
+import { debeziumSlot } from "./debezium.ts";
 import { PgListener } from "./listener.ts";
 import { assertMigrated, migrate } from "./migrations.ts";
 import type { MigrationPart } from "./migrations.ts";
@@ -43,8 +44,8 @@ export interface PgDatabaseOptions extends PgSource, PgPoolOptions {
   readonly outbox?: PgOutboxWay;
 }
 
-/** How rows of an outbox are found: by looking, or by reading the write-ahead log. */
-export type PgOutboxWay = { readonly by: "polling" } | { readonly by: "replication"; readonly url?: string };
+/** How rows of an outbox are found: by looking, or by reading the write-ahead log; or that somebody else carries them. */
+export type PgOutboxWay = { readonly by: "polling" } | { readonly by: "replication"; readonly url?: string } | { readonly by: "debezium" };
 
 /** One schema of a PostgreSQL database: its stores share connections, and open and close it together. */
 export class PgDatabase implements StoreHost {
@@ -56,6 +57,7 @@ export class PgDatabase implements StoreHost {
   readonly logger: Logger;
   readonly ids: Ids;
   readonly replication: (() => Promise<ClientConfig>) | undefined;
+  readonly carriedBy: string | undefined;
   readonly migrates: boolean;
   readonly schema: string;
   readonly quotedSchema: string;
@@ -85,6 +87,7 @@ export class PgDatabase implements StoreHost {
     );
     const { outbox } = options;
     this.replication = outbox?.by === "replication" ? () => this.connections.configuration(outbox.url) : undefined;
+    this.carriedBy = outbox?.by === "debezium" ? debeziumSlot(schema) : undefined;
     this.listener = new PgListener({ connections: this.connections, clock: options.clock, random: options.random });
     this.places = new Places(Math.max(1, this.connections.max - RESERVED_CONNECTIONS));
     const path = `set local search_path to ${schema === "public" ? "public" : `${this.quotedSchema}, public`}`;

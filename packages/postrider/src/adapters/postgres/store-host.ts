@@ -24,6 +24,8 @@ export interface StoreHost {
   readonly migrates: boolean;
   /** How to connect in order to read outboxes by logical replication; undefined where they are polled. */
   readonly replication: (() => Promise<ClientConfig>) | undefined;
+  /** The slot of a connector that carries outgoing rows instead of our relays; undefined where there is none. */
+  readonly carriedBy: string | undefined;
   /** The schema, quoted. */
   readonly quotedSchema: string;
   /** Whether statements of our own are prepared, once per connection. */

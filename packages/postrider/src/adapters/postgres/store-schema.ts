@@ -56,6 +56,7 @@ export const STORE_PART: MigrationPart = {
        primary key (service, message_id)) with (fillfactor = 70);
      create index pr_progress_at on {schema}.pr_progress (service, at)`,
     // Who leads an outbox: whoever did, or else the first that asks once its lease is over, or its connections are gone while the server went on.
+    // What removes rows does not wait for the disk: a row that is there again after a crash of the server is sent again, and all behind it too.
     // The two that read and remove rows have settings of their own: plans that are made while the table is empty would read all of it for the minute until its statistics come.
     `create function {schema}.pr_lead_outbox(p_service text, p_owner text, p_backend integer, p_lease_ms bigint, p_command_floor bigint, p_event_floor bigint, p_lsn pg_lsn)
        returns setof {schema}.pr_outbox_leaders language plpgsql as $lead$
@@ -89,13 +90,14 @@ export const STORE_PART: MigrationPart = {
          order by o.sequence limit p_limit;
      end $read$;
 
-     create function {schema}.pr_remove_outbox(p_service text, p_is_event boolean, p_sequences bigint[]) returns bigint
+     create function {schema}.pr_remove_outbox(p_service text, p_is_event boolean, p_sequences bigint[]) returns bigint[]
        language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $remove$
-     declare v_removed bigint;
+     declare v_removed bigint[];
      begin
-       delete from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.sequence = any (p_sequences);
-       get diagnostics v_removed = row_count;
-       return v_removed;
+       perform set_config('synchronous_commit', 'off', true);
+       with gone as (delete from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.sequence = any (p_sequences) returning o.sequence)
+         select array_agg(sequence) into v_removed from gone;
+       return case when cardinality(v_removed) = cardinality(p_sequences) then null else coalesce(v_removed, array[]::bigint[]) end;
      end $remove$`,
   ],
 };
