@@ -30,8 +30,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: "delivery/attempt.ts",
-        find: "settleIn: settlement.settlingOf(work) });",
-        replace: "settleIn: work.held === undefined ? undefined : settlement.settlingOf(work) });",
+        find: "inbox, settlement.settlingOf(work), ",
+        replace: "inbox, work.held === undefined ? undefined : settlement.settlingOf(work), ",
       },
       {
         file: "delivery/attempt.ts",
@@ -61,7 +61,7 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: "delivery/unit-of-work.ts",
-        find: "const verdict = transaction.inbox.record(inbox);",
+        find: "const verdict = transaction.inbox.record(this.#inbox);",
         replace: 'const verdict = "first" as const;',
       },
     ],

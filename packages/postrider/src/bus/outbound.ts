@@ -1,13 +1,19 @@
 import { deferred } from "../base/deferred.ts";
 import type { Deferred } from "../base/deferred.ts";
+import { listOf } from "../base/list-of.ts";
 import { colocatedOf, enlist } from "../delivery/runtime.ts";
 import type { Runtime } from "../delivery/runtime.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { SendCallOptions, SendOutcome, Transport } from "../ports/transport.ts";
 
-interface Waiting {
+/** Of a class for the reason given at {@link listOf}. */
+class Waiting {
   readonly messages: readonly Outgoing[];
-  readonly done: Deferred;
+  readonly done: Deferred = deferred();
+
+  constructor(messages: readonly Outgoing[]) {
+    this.messages = messages;
+  }
 }
 
 type Write = (batch: readonly Outgoing[], onOutcome: SendCallOptions["onOutcome"]) => Promise<readonly SendOutcome[]>;
@@ -22,14 +28,14 @@ class Merger {
   }
 
   push(messages: readonly Outgoing[]): Promise<void> {
-    const done = deferred();
-    if (this.#waiting.push({ messages, done }) === 1) queueMicrotask(() => this.#flush());
-    return done.promise;
+    const waiting = new Waiting(messages);
+    if (this.#waiting.push(waiting) === 1) queueMicrotask(() => this.#flush());
+    return waiting.done.promise;
   }
 
   #flush(): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = listOf();
     if (waiting.every(({ messages }) => messages.length === 1)) this.#flushSingles(waiting);
     else void this.#flushMany(waiting);
   }

@@ -124,7 +124,7 @@ export class ServiceSender implements Sender {
     const store = this.#storeFor("transaction");
     const { runtime } = this.#options;
     const own = options.within === undefined ? runtime : { ...runtime, store: storeWithin(store, options.within) };
-    const unit = new StoreUnit({ runtime: own, inbox: undefined, settleIn: undefined });
+    const unit = new StoreUnit(own, undefined, undefined);
     try {
       const result = await within(holderOf(unit, runtime), () => work(this.#unitApi(unit)));
       await unit.complete();
@@ -171,10 +171,7 @@ export class ServiceSender implements Sender {
       return { id };
     };
     return {
-      tx: lazySql((call) => {
-        guard(call);
-        return unit.open();
-      }),
+      tx: lazySql(unit, guard),
       send: (contract, body, options) => emit("send", contract, body, options),
       publish: (contract, body, options) => emit("publish", contract, body, options),
       schedule: (contract, body, when, options) => {

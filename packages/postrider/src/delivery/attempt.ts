@@ -110,25 +110,30 @@ function waited(options: AttemptOptions, work: Work, delayMs: number): Promise<b
   });
 }
 
-/** One run, with what it writes. */
-interface Run {
+/** One run, with what it writes. Of a class for the reason given at {@link listOf}. */
+class Run {
   readonly work: Work;
   readonly unit: UnitOfWork;
   readonly context: RunContext;
   /** Whether only the transport must be told, if the handler has written nothing. */
   readonly settlesAlone: boolean;
+
+  constructor(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined) {
+    const { runtime, settlement, once } = options;
+    this.work = work;
+    this.unit = new UnitOfWork(runtime, inbox, settlement.settlingOf(work), mayShare(options, work));
+    this.context = new RunContext(runtime, work, this.unit, once);
+    this.settlesAlone = work.held === undefined && inbox === undefined;
+  }
 }
 
 function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): MaybePromise<Ended> {
-  const { runtime, settlement } = options;
-  const unit = new UnitOfWork({ runtime, inbox, settleIn: settlement.settlingOf(work), mayShare: mayShare(options, work) });
-  const context = new RunContext({ runtime, work, unit, once: options.once, attempt: work.failures + 1 });
-  const run: Run = { work, unit, context, settlesAlone: work.held === undefined && inbox === undefined };
+  const run = new Run(options, work, inbox);
   try {
-    const called = callHandler(options, work, context);
+    const called = callHandler(options, work, run.context);
     if (called !== undefined || !isQuiet(run)) return finish(options, run, called);
     handlerDone(options, run);
-    settleQuietly(options, work, unit);
+    settleQuietly(options, work, run.unit);
     return HANDLED;
   } catch (thrown) {
     return abandon(run, thrown);

@@ -1,6 +1,7 @@
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import type { PostriderError } from "../base/errors.ts";
+import { listOf } from "../base/list-of.ts";
 import type { Decoded, Decoder } from "../pipeline/decode.ts";
 import type { ClaimedHeld } from "../ports/held.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription, Transport } from "../ports/transport.ts";
@@ -34,7 +35,7 @@ export interface ConsumerOptions {
  */
 export class Consumer implements Sink {
   readonly #options: ConsumerOptions;
-  readonly #lanes = new Map<number, LaneState<Work>>();
+  readonly #lanes = new Map<number, LaneState>();
   readonly #heldIn = new Map<string, Work>();
   readonly #heldSource: HeldSource | undefined;
   #consumption: Consumption | undefined;
@@ -81,7 +82,7 @@ export class Consumer implements Sink {
       counts?.taken(placeOf(lane.destination, true), lane.number) ?? 0,
       runtime.store?.held.blockedKeys(lane.destination, [lane.number]) ?? [],
     ]);
-    this.#lanes.set(lane.number, new LaneState<Work>(lane, normal, high, blocked));
+    this.#lanes.set(lane.number, new LaneState(lane, normal, high, blocked));
     this.#heldSource?.wake();
   }
 
@@ -143,7 +144,7 @@ export class Consumer implements Sink {
   }
 
   /** Decodes a batch in order and lets it onto the floor; a promise where a schema answers later, or a mark must be written first. */
-  #intake(state: LaneState<Work>, batch: readonly Delivery[], from = 0, works: Work[] = []): MaybePromise<void> {
+  #intake(state: LaneState, batch: readonly Delivery[], from = 0, works: Work[] = listOf()): MaybePromise<void> {
     for (let at = from; at < batch.length; at++) {
       const delivery = batch[at]!;
       const decoded = this.#options.decoder(delivery);
@@ -158,14 +159,14 @@ export class Consumer implements Sink {
     return this.#admit(state, works);
   }
 
-  #sort(state: LaneState<Work>, delivery: Delivery, decoded: Decoded, works: Work[]): void {
+  #sort(state: LaneState, delivery: Delivery, decoded: Decoded, works: Work[]): void {
     const { aside, floor } = this.#options;
     if (decoded.kind === "ready") works.push(new Work(floor, decoded, state, delivery, undefined));
     else aside.put(delivery, decoded);
   }
 
   /** Marks works as possibly begun, then lets them onto the floor. */
-  #admit(state: LaneState<Work>, works: readonly Work[]): MaybePromise<void> {
+  #admit(state: LaneState, works: readonly Work[]): MaybePromise<void> {
     if (works.length === 0) return undefined;
     const marking = this.#mark(state, works);
     if (marking === undefined) return this.#enter(state, works);
@@ -176,7 +177,7 @@ export class Consumer implements Sink {
   }
 
   /** A batch that could not be marked must not run: it goes back, and comes again. */
-  async #unmarked(state: LaneState<Work>, works: readonly Work[], error: unknown): Promise<void> {
+  async #unmarked(state: LaneState, works: readonly Work[], error: unknown): Promise<void> {
     state.unmark();
     const { runtime, subscription } = this.#options;
     runtime.logger.error(
@@ -187,7 +188,7 @@ export class Consumer implements Sink {
     for (const work of works) this.#giveBack(work.delivery!);
   }
 
-  #mark(state: LaneState<Work>, works: readonly Work[]): Promise<unknown> | undefined {
+  #mark(state: LaneState, works: readonly Work[]): Promise<unknown> | undefined {
     const { starts, transport } = this.#options;
     if (starts === undefined) return undefined;
     let normal = 0;
@@ -210,7 +211,7 @@ export class Consumer implements Sink {
     return marks.length === 0 ? undefined : marks.length === 1 ? marks[0] : Promise.all(marks);
   }
 
-  #enter(state: LaneState<Work>, works: readonly Work[]): void {
+  #enter(state: LaneState, works: readonly Work[]): void {
     for (const work of works) {
       if (state.isGone || this.#isStopping) this.#giveBack(work.delivery!);
       else this.#options.floor.enter(work);
@@ -218,7 +219,7 @@ export class Consumer implements Sink {
   }
 
   /** Later batches of the lane wait until this one is on the floor, whatever of it had to wait: or they would overtake it. */
-  #follow(state: LaneState<Work>, taking: Promise<void>): void {
+  #follow(state: LaneState, taking: Promise<void>): void {
     const mine: Promise<void> = taking.catch((error: unknown) => this.#intakeFailed(state, error));
     state.intake = mine;
     void mine.then(() => {
@@ -226,7 +227,7 @@ export class Consumer implements Sink {
     });
   }
 
-  #intakeFailed(state: LaneState<Work>, error: unknown): void {
+  #intakeFailed(state: LaneState, error: unknown): void {
     const { runtime } = this.#options;
     runtime.logger.error(
       { err: error, service: runtime.service, destination: state.lane.destination, lane: state.lane.number },
@@ -245,7 +246,7 @@ export class Consumer implements Sink {
     else this.#enterHeld(state, claimed, decoded);
   }
 
-  #enterHeld(state: LaneState<Work>, claimed: ClaimedHeld, decoded: Decoded): void {
+  #enterHeld(state: LaneState, claimed: ClaimedHeld, decoded: Decoded): void {
     const { floor, aside } = this.#options;
     if (decoded.kind !== "ready") return aside.putHeld(claimed, decoded);
     const work = new Work(floor, decoded, state, undefined, claimed);
@@ -255,7 +256,7 @@ export class Consumer implements Sink {
   }
 
   /** Where nobody owns lanes, everything belongs to one that is always there. */
-  #freeLane(): LaneState<Work> | undefined {
+  #freeLane(): LaneState | undefined {
     return this.#options.transport.capabilities.lanes === "none" ? [...this.#lanes.values()][0] : undefined;
   }
 
@@ -264,15 +265,14 @@ export class Consumer implements Sink {
   }
 
   /** What was taken and not begun is no suspect for whoever comes next. */
-  async #markUnrun(state: LaneState<Work>): Promise<void> {
-    const { starts, transport } = this.#options;
+  async #markUnrun(state: LaneState): Promise<void> {
+    const { starts, transport, floor } = this.#options;
     if (starts === undefined || !transport.capabilities.positions) return;
+    const running = floor.runningOf(state);
     const begun = (isHigh: boolean): number =>
       Math.max(
         0,
-        ...[...state.open]
-          .filter((work) => work.state === "running" && work.isHigh === isHigh && work.delivery !== undefined)
-          .map((work) => work.delivery!.position),
+        ...running.filter((work) => work.isHigh === isHigh && work.delivery !== undefined).map((work) => work.delivery!.position),
       );
     const { destination, number } = state.lane;
     await Promise.all([

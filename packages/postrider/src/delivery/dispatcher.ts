@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { Fifo } from "../base/fifo.ts";
 import type { OutageChange, OutageMode } from "./outage.ts";
-import { Queue } from "./queue.ts";
 
 /** What a dispatcher starts. */
 export interface Startable {
@@ -24,8 +24,8 @@ export interface DispatcherOptions {
  */
 export class Dispatcher<Item extends Startable> {
   readonly #options: DispatcherOptions;
-  readonly #high = new Queue<Item>();
-  readonly #normal = new Queue<Item>();
+  readonly #high = new Fifo<Item>();
+  readonly #normal = new Fifo<Item>();
   #running = 0;
   #isStopped = false;
   #isPumping = false;

@@ -16,27 +16,26 @@ import type { Runtime } from "./runtime.ts";
 import type { UnitOfWork } from "./unit-of-work.ts";
 import type { Work } from "./work.ts";
 
-/** What a context stands on. */
-export interface ContextOptions {
-  readonly runtime: Runtime;
-  readonly work: Work;
-  readonly unit: UnitOfWork;
-  readonly once: Once | undefined;
-  /** 1 for the first run. */
-  readonly attempt: number;
-}
-
 /** The context of one run. Everything is made at first use: most handlers need little of it. */
 export class RunContext implements HandlerContext<unknown>, UnitHolder {
-  readonly #options: ContextOptions;
+  readonly runtime: Runtime;
+  readonly #work: Work;
+  readonly #unit: UnitOfWork;
+  readonly #once: Once | undefined;
+  /** 1 for the first run. */
+  readonly #attempt: number;
   #abort: AbortController | undefined;
   #facts: MessageFacts | undefined;
   #log: Logger | undefined;
   #identify: Identify | undefined;
   #hasReplied = false;
 
-  constructor(options: ContextOptions) {
-    this.#options = options;
+  constructor(runtime: Runtime, work: Work, unit: UnitOfWork, once: Once | undefined) {
+    this.runtime = runtime;
+    this.#work = work;
+    this.#unit = unit;
+    this.#once = once;
+    this.#attempt = work.failures + 1;
   }
 
   get hasReplied(): boolean {
@@ -44,11 +43,11 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   }
 
   get message(): MessageFacts {
-    return (this.#facts ??= factsOf(this.#options.work, this.#options.attempt));
+    return (this.#facts ??= factsOf(this.#work, this.#attempt));
   }
 
   get clock(): Clock {
-    return this.#options.runtime.clock;
+    return this.runtime.clock;
   }
 
   get signal(): AbortSignal {
@@ -56,7 +55,8 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   }
 
   get log(): Logger {
-    const { runtime, work } = this.#options;
+    const { runtime } = this;
+    const work = this.#work;
     const { id, type, correlationid, causationid, conversationid } = work.ready.envelope;
     return (this.#log ??= boundLogger(runtime.logger, {
       service: runtime.service,
@@ -65,19 +65,12 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
       correlationId: correlationid,
       causationId: causationid,
       conversationId: conversationid,
-      attempt: this.#options.attempt,
+      attempt: this.#attempt,
     }));
   }
 
   get tx(): UnitOfWorkSql {
-    const { unit } = this.#options;
-    return lazySql(
-      (call) => {
-        this.#guard(call);
-        return unit.open();
-      },
-      (answer) => unit.answered(answer),
-    );
+    return lazySql(this.#unit, (call) => this.#guard(call));
   }
 
   get send(): HandlerContext<unknown>["send"] {
@@ -93,7 +86,7 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
       this.#guard("schedule");
       const dueAt = dueAtOf(when, this.clock);
       const { id, messages } = this.#compose(contract, body, options, dueAt);
-      this.#options.unit.schedule(messages, id, dueAt);
+      this.#unit.schedule(messages, id, dueAt);
       return { id };
     };
   }
@@ -101,14 +94,15 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   get cancelScheduled(): HandlerContext<unknown>["cancelScheduled"] {
     return (id) => {
       this.#guard("cancelScheduled");
-      this.#options.unit.cancel(id);
+      this.#unit.cancel(id);
     };
   }
 
   get reply(): HandlerContext<unknown>["reply"] {
     return (body) => {
       this.#guard("reply");
-      const { runtime, work, unit } = this.#options;
+      const { runtime } = this;
+      const [work, unit] = [this.#work, this.#unit];
       this.#hasReplied = true;
       unit.add(replyTo(runtime, work.ready, body));
     };
@@ -117,7 +111,8 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   get progress(): HandlerContext<unknown>["progress"] {
     return (percent, note) => {
       this.#guard("progress");
-      const { runtime, work } = this.#options;
+      const { runtime } = this;
+      const work = this.#work;
       if (runtime.store === undefined) throw fail("PR_STORE_NEEDED", { feature: "progress", service: runtime.service });
       const report = { percent: Math.min(100, Math.max(0, percent)), at: runtime.clock.now(), ...(note === undefined ? {} : { note }) };
       runtime.store.progress
@@ -129,7 +124,8 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   get once(): HandlerContext<unknown>["once"] {
     return async (name, effect) => {
       this.#guard("once");
-      const { runtime, work, unit, once } = this.#options;
+      const { runtime } = this;
+      const [work, unit, once] = [this.#work, this.#unit, this.#once];
       if (once === undefined) throw fail("PR_STORE_NEEDED", { feature: "once", service: runtime.service });
       if (unit.isOpen) throw fail("PR_TRANSACTION_OPEN", { call: "once", handler: this.holderName, instead: "" });
       const { envelope, definition } = work.ready;
@@ -147,38 +143,34 @@ export class RunContext implements HandlerContext<unknown>, UnitHolder {
   }
 
   get hasOpenUnit(): boolean {
-    const { unit } = this.#options;
-    return unit.isOpen && !unit.isEnded;
-  }
-
-  get runtime(): Runtime {
-    return this.#options.runtime;
+    return this.#unit.isOpen && !this.#unit.isEnded;
   }
 
   get holderName(): string {
-    return `${this.#options.work.ready.definition.contract.name} in ${this.#options.runtime.service}`;
+    return `${this.#work.ready.definition.contract.name} in ${this.runtime.service}`;
   }
 
   #guard(call: string): void {
-    if (!this.#options.unit.isEnded) return;
-    const { runtime } = this.#options;
+    if (!this.#unit.isEnded) return;
+    const { runtime } = this;
     const code: ErrorCode = "PR_CONTEXT_SEALED";
     const error = fail(code, { call, handler: this.holderName });
     // An interrupted run goes on until it notices: no mistake of its handler.
     const level = this.#abort?.signal.aborted === true ? "debug" : "error";
-    runtime.logger[level]({ err: error, code, service: runtime.service, messageId: this.#options.work.ready.envelope.id }, error.message);
+    runtime.logger[level]({ err: error, code, service: runtime.service, messageId: this.#work.ready.envelope.id }, error.message);
     throw error;
   }
 
   #emit(call: string, contract: AnyContract, body: unknown, options: SendOptions | undefined): Sent {
     this.#guard(call);
     const { id, messages } = this.#compose(contract, body, options);
-    this.#options.unit.add(messages);
+    this.#unit.add(messages);
     return { id };
   }
 
   #compose(contract: AnyContract, body: unknown, options: SendOptions | undefined, leavesAtMs?: number): Draft {
-    const { runtime, work } = this.#options;
+    const { runtime } = this;
+    const work = this.#work;
     const { envelope, definition } = work.ready;
     this.#identify ??= runIdentity(envelope, { service: runtime.service, handler: definition.contract.name });
     return runtime.compose(contract, body, {

@@ -5,12 +5,10 @@ import type { Lane } from "../ports/transport.ts";
 const MARK_AHEAD = 256;
 
 /** What a consumer knows of a lane that it owns, and of the work on it. Positions of high and normal priority are counted apart: they are two logs. */
-export class LaneState<Item> {
+export class LaneState {
   readonly lane: Lane;
   /** Keys with a message that is retrying, dead or parked. A cache: the store decides. */
   readonly blocked: Set<string>;
-  /** What has not ended. */
-  readonly open: Set<Item> = new Set();
   /** Taking that has not ended: later messages of the lane wait for it. */
   intake: Promise<void> | undefined;
   isGone = false;

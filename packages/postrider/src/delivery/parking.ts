@@ -52,7 +52,7 @@ export class Parking {
     this.pauseLane(lane.lane, false);
   }
 
-  #pause(lane: LaneState<Work>, key: string, parked: number): void {
+  #pause(lane: LaneState, key: string, parked: number): void {
     const { runtime } = this.#options;
     if (lane.isPaused) return;
     lane.isPaused = true;

@@ -1,10 +1,11 @@
 import { deferred, isPromise } from "../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../base/deferred.ts";
 import { fail, isPostriderError } from "../base/errors.ts";
+import { listOf } from "../base/list-of.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
 import type { ScheduledMessage } from "../ports/schedule.ts";
-import type { Store, StoreTransaction } from "../ports/store.ts";
+import type { Store, StoreTransaction, StoreTransactionOptions } from "../ports/store.ts";
 import { enlist, inOrder } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -19,25 +20,26 @@ export class InboxRefusal extends Error {
   }
 }
 
-/** What a unit of work must do besides what its handler asks for. */
-export interface UnitOptions {
-  readonly runtime: Omit<Runtime, "store"> & { readonly store: Pick<Store, "transaction"> | undefined };
-  /** The inbox row, where the message may come again. Written first. */
-  readonly inbox: InboxEntry | undefined;
-  /** Settles the message within the transaction. Absent where that is done after the commit. */
-  readonly settleIn: ((transaction: StoreTransaction) => MaybePromise<void>) | undefined;
-  /** Whether it may share a transaction with others: then it may have to run again for another's sake. Default false. */
-  readonly mayShare?: boolean;
-}
+/** What a unit of work needs of its service. */
+export type UnitRuntime = Omit<Runtime, "store"> & { readonly store: Pick<Store, "transaction"> | undefined };
+
+/** Settles a message within a transaction. */
+export type Settling = (transaction: StoreTransaction) => MaybePromise<void>;
+
+const NONE: readonly never[] = [];
 
 /**
  * The transaction around one run of a handler. Opens at the first use of `tx`, or at the end if there is something to write.
  *
  * States: *closed* (nothing was written); *open* (the store's transaction is ours); *ended* (committed or rolled back: everything throws).
  */
-export class UnitOfWork {
-  readonly #options: UnitOptions;
-  #outgoing: Outgoing[] = [];
+export class UnitOfWork implements StoreTransactionOptions {
+  /** Whether it may share a transaction with others: then it may have to run again for another's sake. */
+  readonly mayShare: boolean;
+  readonly #runtime: UnitRuntime;
+  readonly #inbox: InboxEntry | undefined;
+  readonly #settleIn: Settling | undefined;
+  #outgoing: Outgoing[] | undefined;
   /** From the first composition on that is not there yet; the order of the calls is kept. */
   #late: MaybePromise<readonly Outgoing[]>[] | undefined;
   #scheduling: Promise<void>[] | undefined;
@@ -50,8 +52,15 @@ export class UnitOfWork {
   #recorded: Promise<void> | undefined;
   #isEnded = false;
 
-  constructor(options: UnitOptions) {
-    this.#options = options;
+  /**
+   * `inbox` is the row where the message may come again, written first. `settleIn` settles the message within the transaction; it is absent where that is
+   * done after the commit.
+   */
+  constructor(runtime: UnitRuntime, inbox: InboxEntry | undefined, settleIn: Settling | undefined, mayShare = false) {
+    this.mayShare = mayShare;
+    this.#runtime = runtime;
+    this.#inbox = inbox;
+    this.#settleIn = settleIn;
   }
 
   get isOpen(): boolean {
@@ -65,7 +74,7 @@ export class UnitOfWork {
   /** Takes what a composition gives, in the order of the calls. */
   add(composed: MaybePromise<readonly Outgoing[]>): void {
     if (composed instanceof Promise || this.#late !== undefined) (this.#late ??= []).push(composed);
-    else this.#outgoing.push(...composed);
+    else this.#take(composed);
   }
 
   /** Schedules the first message of a composition; its adapted copies are scheduled beside it. */
@@ -89,36 +98,34 @@ export class UnitOfWork {
   }
 
   /** What a statement answered, once the inbox has: its refusal comes before whatever the statement made of a message that is done already. */
-  async answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
     if (this.#recorded === undefined) return answer;
     answer.catch(() => undefined); // heard below, unless the inbox refuses
-    await this.#recorded;
-    return answer;
+    return this.#recorded.then(() => answer);
   }
 
   /** Writes everything, commits, and resolves once that is durable. @throws InboxRefusal, and what the store throws */
   async complete(): Promise<void> {
     this.#isEnded = true;
     if (this.#scheduling !== undefined) await Promise.all(this.#scheduling);
-    if (this.#late !== undefined) this.#outgoing.push(...(await Promise.all(this.#late.map((part) => Promise.resolve(part)))).flat());
+    if (this.#late !== undefined) this.#take((await Promise.all(this.#late.map((part) => Promise.resolve(part)))).flat());
     if (this.#opening !== undefined) {
       this.#finish!.resolve();
       return this.#committed;
     }
-    const { runtime, inbox, settleIn } = this.#options;
-    if (inbox === undefined && this.isEmpty) return settleIn === undefined ? undefined : void (await runtime.store!.transaction(settleIn));
+    const runtime = this.#runtime;
+    const settleIn = this.#settleIn;
+    if (this.#inbox === undefined && this.isEmpty)
+      return settleIn === undefined ? undefined : void (await runtime.store!.transaction(settleIn));
     if (runtime.store === undefined) return this.#sendDirectly();
-    await runtime.store.transaction(
-      (transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]),
-      this.#options,
-    );
+    await runtime.store.transaction((transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]), this);
     this.#wake();
   }
 
   /** Whether there is nothing to write but the settling. */
   get isEmpty(): boolean {
     return (
-      this.#outgoing.length === 0 &&
+      this.#outgoing === undefined &&
       this.#scheduled === undefined &&
       this.#cancelled === undefined &&
       this.#late === undefined &&
@@ -139,45 +146,57 @@ export class UnitOfWork {
     if (this.#opening === undefined) return undefined;
     this.#finish!.reject(reason);
     const error: unknown = await this.#committed!.catch((thrown: unknown) => thrown);
-    return this.#options.mayShare === true && isPostriderError(error, "PR_STORE_CONFLICT") ? error : undefined;
+    return this.mayShare && isPostriderError(error, "PR_STORE_CONFLICT") ? error : undefined;
   }
 
   #begin(): Promise<StoreTransaction> {
-    const { store, service } = this.#options.runtime;
+    const { store, service } = this.#runtime;
     if (store === undefined) throw fail("PR_STORE_NEEDED", { feature: "tx", service });
     this.#finish = deferred();
     this.#finish.promise.catch(() => undefined); // seen by the transaction, if it ever gets to it
     return new Promise((resolve, reject) => {
-      this.#committed = store.transaction(async (transaction) => {
-        const recorded = this.#recordInbox(transaction);
-        if (isPromise(recorded)) {
-          recorded.catch(() => undefined); // heard below
-          if (transaction.isPipelined === true) this.#recorded = recorded;
-          else await recorded;
-        }
-        resolve(transaction);
-        await this.#finish!.promise;
-        await recorded;
-        await this.#flush(transaction);
-      }, this.#options);
+      this.#committed = store.transaction((transaction) => this.#run(transaction, resolve), this);
       this.#committed.then(() => this.#wake(), reject);
     });
   }
 
+  /** From the inbox row to what is written at the end; in between the handler has the transaction. */
+  #run(transaction: StoreTransaction, begun: (transaction: StoreTransaction) => void): Promise<void> {
+    const recorded = this.#recordInbox(transaction);
+    if (isPromise(recorded)) return this.#runRecorded(transaction, begun, recorded);
+    begun(transaction);
+    return this.#finish!.promise.then(() => this.#flush(transaction));
+  }
+
+  async #runRecorded(
+    transaction: StoreTransaction,
+    begun: (transaction: StoreTransaction) => void,
+    recorded: Promise<void>,
+  ): Promise<void> {
+    recorded.catch(() => undefined); // heard below
+    if (transaction.isPipelined === true) this.#recorded = recorded;
+    else await recorded;
+    begun(transaction);
+    await this.#finish!.promise;
+    await recorded;
+    await this.#flush(transaction);
+  }
+
   #recordInbox(transaction: StoreTransaction): MaybePromise<void> {
-    const { inbox } = this.#options;
-    if (inbox === undefined) return undefined;
-    const verdict = transaction.inbox.record(inbox);
+    if (this.#inbox === undefined) return undefined;
+    const verdict = transaction.inbox.record(this.#inbox);
     return verdict instanceof Promise ? verdict.then(refuse) : refuse(verdict);
   }
 
   #flush(transaction: StoreTransaction): MaybePromise<void> {
-    const { runtime, settleIn } = this.#options;
+    const runtime = this.#runtime;
+    const settleIn = this.#settleIn;
+    const outgoing = this.#outgoing ?? NONE;
     if (this.#scheduled === undefined && this.#cancelled === undefined) {
-      const sent = enlist(runtime, transaction, this.#outgoing);
+      const sent = enlist(runtime, transaction, outgoing);
       return sent instanceof Promise ? sent.then(() => settleIn?.(transaction)) : settleIn?.(transaction);
     }
-    const steps: (() => MaybePromise<unknown>)[] = [() => enlist(runtime, transaction, this.#outgoing)];
+    const steps: (() => MaybePromise<unknown>)[] = [() => enlist(runtime, transaction, outgoing)];
     for (const id of this.#cancelled ?? []) steps.push(() => transaction.schedule.cancel(id));
     for (const entry of this.#scheduled ?? []) steps.push(() => transaction.schedule.put(entry));
     if (settleIn !== undefined) steps.push(() => settleIn(transaction));
@@ -185,11 +204,11 @@ export class UnitOfWork {
   }
 
   async #sendDirectly(): Promise<void> {
-    const { runtime } = this.#options;
+    const runtime = this.#runtime;
     if (this.#scheduled !== undefined || this.#cancelled !== undefined)
       throw fail("PR_STORE_NEEDED", { feature: "schedule", service: runtime.service });
     for (const kind of ["command", "event"] as const) {
-      const batch = this.#outgoing.filter((message) => (message.envelope.kind === "event") === (kind === "event"));
+      const batch = (this.#outgoing ?? NONE).filter((message: Outgoing) => (message.envelope.kind === "event") === (kind === "event"));
       if (batch.length === 0) continue;
       const outcomes = await runtime.transportOf(kind).send(batch, { deadlineMs: runtime.sendDeadlineMs });
       const failed = outcomes.find((outcome) => outcome !== undefined);
@@ -198,8 +217,12 @@ export class UnitOfWork {
   }
 
   #wake(): void {
-    if (this.#outgoing.length > 0) this.#options.runtime.wake("outbox");
-    if (this.#scheduled !== undefined) this.#options.runtime.wake("schedule");
+    if (this.#outgoing !== undefined) this.#runtime.wake("outbox");
+    if (this.#scheduled !== undefined) this.#runtime.wake("schedule");
+  }
+
+  #take(messages: readonly Outgoing[]): void {
+    (this.#outgoing ??= listOf()).push(...messages);
   }
 }
 

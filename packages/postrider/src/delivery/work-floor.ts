@@ -9,6 +9,7 @@ import { KeyGate } from "./key-gate.ts";
 import type { LaneState } from "./lane-state.ts";
 import { failureOf } from "./policy.ts";
 import type { Failure } from "./policy.ts";
+import { OpenSet } from "./open-set.ts";
 import type { Parking } from "./parking.ts";
 import type { Runtime } from "./runtime.ts";
 import { isLeaseLost } from "./settlement.ts";
@@ -38,7 +39,8 @@ export class WorkFloor implements Runner {
   readonly #options: WorkFloorOptions;
   readonly #attempt: AttemptOptions;
   readonly #gate = new KeyGate<Work>();
-  readonly #running = new Set<Work>();
+  /** What has not ended. */
+  readonly #open = new OpenSet<Work>();
   readonly #twins = new Twins();
   #lastEndedAt: number;
 
@@ -54,12 +56,12 @@ export class WorkFloor implements Runner {
   }
 
   get running(): number {
-    return this.#running.size;
+    return this.#open.filter((work) => work.state === "running").length;
   }
 
   /** Takes a work on: it starts when its key and a place are free. */
   enter(work: Work): void {
-    work.lane.open.add(work);
+    this.#open.add(work);
     if (this.#gate.enter(work)) this.#options.dispatcher.add(work);
   }
 
@@ -68,7 +70,6 @@ export class WorkFloor implements Runner {
     const startedAt = this.#options.runtime.clock.monotonicMs();
     work.isProbe = this.#options.dispatcher.isOut;
     work.hasPlace = true;
-    this.#running.add(work);
     const outcome = this.#mustWait(work) ? this.#attemptInTurn(work) : attempt(this.#attempt, work);
     if (!isPromise(outcome) && outcome?.kind === "handled") {
       this.#handled(work, startedAt);
@@ -79,7 +80,7 @@ export class WorkFloor implements Runner {
   }
 
   /** A lane goes: what waits is given back, what runs may end until the deadline, then it is interrupted. */
-  async leave(state: LaneState<Work>, deadlineMs: number): Promise<void> {
+  async leave(state: LaneState, deadlineMs: number): Promise<void> {
     state.isLeaving = true;
     const isOfLane = (work: Work): boolean => work.lane === state;
     for (const work of this.#gate.evict(isOfLane)) this.#giveBackWaiting(work);
@@ -88,16 +89,18 @@ export class WorkFloor implements Runner {
       this.#giveBackWaiting(work);
       this.#letNextPass(work);
     }
-    await this.#drain(
-      [...state.open].filter((work) => work.state === "running"),
-      deadlineMs,
-    );
+    await this.#drain(this.runningOf(state), deadlineMs);
+  }
+
+  /** What of a lane may have begun and has not ended. */
+  runningOf(lane: LaneState): Work[] {
+    return this.#open.filter((work) => work.lane === lane && work.state === "running");
   }
 
   /** Interrupts what has run over its time. Called now and then. */
   checkTimeLimits(): void {
     const nowMs = this.#options.runtime.clock.monotonicMs();
-    for (const work of this.#running) {
+    for (const work of this.#open.filter(({ state }) => state === "running")) {
       if (work.deadlineAt === 0 || work.deadlineAt > nowMs || work.interrupt === undefined) continue;
       const { definition } = work.ready;
       const limitMs = this.#attempt.timeoutMsOf(work);
@@ -107,7 +110,8 @@ export class WorkFloor implements Runner {
 
   /** Interrupts all that runs, as at the end of a drain. */
   interruptAll(): void {
-    for (const work of this.#running) work.interrupt?.(fail("PR_SHUTDOWN", { during: `a handler of ${this.#options.runtime.service}` }));
+    for (const work of this.#open.filter(({ state }) => state === "running"))
+      work.interrupt?.(fail("PR_SHUTDOWN", { during: `a handler of ${this.#options.runtime.service}` }));
   }
 
   async #settleAndFinish(work: Work, running: MaybePromise<Outcome | undefined>, startedAt: number): Promise<void> {
@@ -238,7 +242,6 @@ export class WorkFloor implements Runner {
 
   /** The run is over, whatever becomes of its message. */
   #leaveRun(work: Work): void {
-    this.#running.delete(work);
     if (work.isProbe) this.#options.dispatcher.probeEnded();
     if (work.isSuspect) this.#options.starts?.survived(work);
     this.#twins.leave(work);
@@ -248,7 +251,7 @@ export class WorkFloor implements Runner {
     this.#leaveRun(work);
     this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
     if (work.unblocksKey) this.#options.parking.unblock(work);
-    work.lane.open.delete(work);
+    this.#open.delete(work);
     work.end();
     this.onEnded(work);
     this.#letNextPass(work);
@@ -270,7 +273,7 @@ export class WorkFloor implements Runner {
 
   #giveBackWaiting(work: Work): void {
     void this.#interrupted(work).catch(() => undefined); // a transport or store that is gone hands it over again by itself
-    work.lane.open.delete(work);
+    this.#open.delete(work);
     work.end();
     this.onEnded(work);
   }

@@ -5,6 +5,7 @@ import type { ClaimedHeld } from "../ports/held.ts";
 import type { Delivery } from "../ports/transport.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Startable } from "./dispatcher.ts";
+import type { Placed } from "./open-set.ts";
 
 /** Who runs a piece of work. */
 export interface Runner {
@@ -16,13 +17,15 @@ export interface Runner {
  *
  * States: *waiting* (decoded, at the gate or queued), *running* (its handler may have begun), *ended* (settled or given back; nothing more happens).
  */
-export class Work implements Startable {
+export class Work implements Startable, Placed {
   readonly ready: ReadyMessage;
-  readonly lane: LaneState<Work>;
+  readonly lane: LaneState;
   readonly delivery: Delivery | undefined;
   /** Renewed when the store hands the same claim over again. */
   held: ClaimedHeld | undefined;
   state: "waiting" | "running" | "ended" = "waiting";
+  /** See {@link OpenSet}. */
+  place = -1;
   /** Failed runs so far. */
   failures: number;
   firstFailedAt: number | undefined;
@@ -44,7 +47,7 @@ export class Work implements Startable {
   ended: Deferred | undefined;
   readonly #runner: Runner;
 
-  constructor(runner: Runner, ready: ReadyMessage, lane: LaneState<Work>, delivery: Delivery | undefined, held: ClaimedHeld | undefined) {
+  constructor(runner: Runner, ready: ReadyMessage, lane: LaneState, delivery: Delivery | undefined, held: ClaimedHeld | undefined) {
     this.#runner = runner;
     this.ready = ready;
     this.lane = lane;

@@ -2,11 +2,12 @@ import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import { derivedId } from "../base/ids.ts";
+import { listOf } from "../base/list-of.ts";
 import { contextOf } from "../contracts/contract.ts";
 import type { AnyContract, ContractKind } from "../contracts/contract.ts";
 import { acceptedBody, adaptedCopies, validateInput } from "../contracts/read.ts";
 import { ATTRIBUTE_LENGTHS } from "./check.ts";
-import type { Envelope, Outgoing } from "./envelope.ts";
+import type { Envelope, Headers, Outgoing } from "./envelope.ts";
 import type { Identify } from "./identity.ts";
 import { isoTime } from "./iso-time.ts";
 import { checkOptions, headersOf } from "./message-options.ts";
@@ -102,6 +103,23 @@ export function bodyText(contract: Pick<AnyContract, "name">, version: number, b
 
 const NO_OPTIONS: MessageOptions = {};
 
+/** A message without copies. Of a class for the reason given at {@link listOf}. */
+class PlainOutgoing implements Outgoing {
+  readonly envelope: Envelope;
+  readonly headers: Headers;
+  readonly body: string;
+  readonly destination: string;
+  readonly mayRepeat: boolean;
+
+  constructor(envelope: Envelope, headers: Headers, body: string, destination: string, mayRepeat: boolean) {
+    this.envelope = envelope;
+    this.headers = headers;
+    this.body = body;
+    this.destination = destination;
+    this.mayRepeat = mayRepeat;
+  }
+}
+
 interface Accepted {
   /** As the sender gave it. */
   readonly input: unknown;
@@ -138,8 +156,7 @@ function messagesOf(contract: AnyContract, message: Accepted, facts: OutgoingFac
     mayRepeat: facts.mayRepeat === true || options.id !== undefined,
   };
   const copies = adaptedCopies(contract, message.body);
-  if (copies.length === 0)
-    return [{ envelope, headers: shared.headers, body: text, destination: shared.destination, mayRepeat: shared.mayRepeat }];
+  if (copies.length === 0) return listOf(new PlainOutgoing(envelope, shared.headers, text, shared.destination, shared.mayRepeat));
   const versions = [contract.version, ...copies.map((copy) => copy.version)];
   const othersThan = (version: number): string => versions.filter((other) => other !== version).join(" ");
   return [

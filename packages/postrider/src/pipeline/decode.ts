@@ -174,7 +174,7 @@ function read(route: Route, envelope: Envelope, value: unknown): MaybePromise<De
 
 function finished(route: Route, envelope: Envelope, reading: BodyReading): Decoded {
   if (reading.error !== undefined) return unreadable(envelope, reading.error);
-  const { contract, definition, handlerIndex } = route;
+  const { contract } = route;
   const { body } = reading;
   let key: string | undefined;
   try {
@@ -185,8 +185,29 @@ function finished(route: Route, envelope: Envelope, reading: BodyReading): Decod
       fail("PR_BODY_INVALID", { contract: contract.name, version: envelope.contractversion, issues: "its key cannot be made" }, { cause }),
     );
   }
-  const isAdapted = envelope.adaptedfrom !== undefined || envelope.adaptedto !== undefined;
-  return { kind: "ready", definition, handlerIndex, envelope, body, key, inboxId: inboxIdOf(envelope), isAdapted };
+  return new Ready(route, envelope, body, key);
+}
+
+/** Of a class for the reason given at {@link listOf}. */
+class Ready implements ReadyMessage {
+  readonly kind = "ready";
+  readonly definition: HandlerDefinition;
+  readonly handlerIndex: number;
+  readonly envelope: Envelope;
+  readonly body: unknown;
+  readonly key: string | undefined;
+  readonly inboxId: string;
+  readonly isAdapted: boolean;
+
+  constructor({ definition, handlerIndex }: Route, envelope: Envelope, body: unknown, key: string | undefined) {
+    this.definition = definition;
+    this.handlerIndex = handlerIndex;
+    this.envelope = envelope;
+    this.body = body;
+    this.key = key;
+    this.inboxId = inboxIdOf(envelope);
+    this.isAdapted = envelope.adaptedfrom !== undefined || envelope.adaptedto !== undefined;
+  }
 }
 
 function unreadable(envelope: Envelope | undefined, error: PostriderError): Decoded {

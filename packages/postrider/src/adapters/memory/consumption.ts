@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription } from "../../ports/transport.ts";
 import { MemoryDelivery } from "./delivery.ts";
 import type { DeliveryOwner } from "./delivery.ts";
@@ -153,7 +154,7 @@ export class MemoryConsumption implements Consumption, LaneHolder, DeliveryOwner
   };
 
   #take(slot: LaneSlot): Delivery[] {
-    const batch: Delivery[] = [];
+    const batch: Delivery[] = listOf();
     while (batch.length < MAX_BATCH) {
       if (this.#outCount >= this.#subscription.prefetchCount) {
         this.#isFull = true;

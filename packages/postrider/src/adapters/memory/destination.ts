@@ -1,6 +1,6 @@
 import { laneOf } from "../../base/ids.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
-import type { FoundMessage, Headers, WireBody, Outgoing } from "../../envelope/envelope.ts";
+import type { Envelope, FoundMessage, Headers, WireBody, Outgoing } from "../../envelope/envelope.ts";
 import type { Destination, DestinationStatus, ReadMessage, ReadRange } from "../../ports/transport.ts";
 import { Cursor } from "./cursor.ts";
 import type { Group } from "./group.ts";
@@ -93,17 +93,9 @@ export class MemoryDestination {
 
   #store(track: Track, lane: number, message: FoundMessage, mayRepeat: boolean, nowMs: number): void {
     const { envelope, headers, body } = message;
-    const entry: Entry = {
-      position: ++this.#lastPosition,
-      envelope,
-      headers: ownHeaders(headers),
-      // Bytes can be changed by who made them; the log keeps what was sent.
-      body: typeof body === "string" ? body : body.slice(),
-      bytes: bodyBytes(body) + headerBytes(headers),
-      mayRepeat,
-      storedAt: nowMs,
-    };
-    track.push(entry);
+    // Bytes can be changed by who made them; the log keeps what was sent.
+    const own: FoundMessage = { envelope, headers: ownHeaders(headers), body: typeof body === "string" ? body : body.slice() };
+    track.push(new StoredEntry(++this.#lastPosition, own, bodyBytes(body) + headerBytes(headers), mayRepeat, nowMs));
     if (track.end % TRIM_EVERY === 0) this.#trim(track, lane);
     for (const group of this.groups.values()) group.slots[lane]!.holder?.wake();
   }
@@ -119,6 +111,27 @@ export class MemoryDestination {
     let index = track.start;
     while (index < floor && track.at(index)!.position <= oldest) index++;
     track.dropBefore(index);
+  }
+}
+
+/** Of a class for the reason given at {@link listOf}. */
+class StoredEntry implements Entry {
+  readonly position: number;
+  readonly envelope: Envelope | undefined;
+  readonly headers: Headers;
+  readonly body: WireBody;
+  readonly bytes: number;
+  readonly mayRepeat: boolean;
+  readonly storedAt: number;
+
+  constructor(position: number, { envelope, headers, body }: FoundMessage, bytes: number, mayRepeat: boolean, storedAt: number) {
+    this.position = position;
+    this.envelope = envelope;
+    this.headers = headers;
+    this.body = body;
+    this.bytes = bytes;
+    this.mayRepeat = mayRepeat;
+    this.storedAt = storedAt;
   }
 }
 

@@ -1,6 +1,7 @@
 import { deferred } from "../../base/deferred.ts";
 import type { Deferred } from "../../base/deferred.ts";
 import { isPostriderError } from "../../base/errors.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { Job, Turn } from "./turn.ts";
@@ -18,7 +19,7 @@ export interface AckOwner {
 /** All deliveries that one subscription acknowledged since its last turn. */
 export class AckJob implements Job {
   readonly isVolatile = false;
-  readonly deliveries: SqliteDelivery[] = [];
+  readonly deliveries: SqliteDelivery[] = listOf();
   readonly #owner: AckOwner;
   readonly #outcome: Deferred = deferred();
 

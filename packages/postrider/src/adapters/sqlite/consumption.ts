@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { isPromise } from "../../base/deferred.ts";
 import { fail, isPostriderError } from "../../base/errors.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { Consumption, ConsumptionStatus, Lane, Sink, Subscription } from "../../ports/transport.ts";
 import { AckJob } from "./ack-job.ts";
 import type { AckOwner } from "./ack-job.ts";
@@ -293,6 +294,6 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
 
 function add(batches: Batches, cursor: LaneCursor<SqliteDelivery>, delivery: SqliteDelivery): void {
   const batch = batches.get(cursor);
-  if (batch === undefined) batches.set(cursor, [delivery]);
+  if (batch === undefined) batches.set(cursor, listOf(delivery));
   else batch.push(delivery);
 }

@@ -1,4 +1,5 @@
 import { fail } from "../../base/errors.ts";
+import { PositionMap } from "../../base/position-map.ts";
 import type { Lane } from "../../ports/transport.ts";
 import type { Connection } from "./connection.ts";
 import type { Outstanding } from "../../base/outstanding.ts";
@@ -29,7 +30,7 @@ export class Track<Message> {
   /** Read from the log up to here. */
   fetchedTo: number;
   /** By position: what is handed over or waits in memory; undefined for what an earlier owner left open and is still to be read. */
-  readonly open: Map<number, Message | undefined> = new Map();
+  readonly open: PositionMap<Message | undefined> = new PositionMap<Message | undefined>();
   /** Open positions that an earlier owner left, still to be read. */
   restored: number[];
   readonly isHigh: boolean;
@@ -52,7 +53,7 @@ export class Track<Message> {
 
   /** Everything up to here is finished. */
   get frontier(): number {
-    const [oldest] = this.open.keys();
+    const { oldest } = this.open;
     return oldest === undefined ? this.settledTo : Math.min(oldest - 1, this.settledTo);
   }
 
@@ -66,15 +67,9 @@ export class Track<Message> {
     if (position > this.#settledTo) this.#settledTo = position;
   }
 
-  /** Takes back a finish that was not committed. The order by position is restored by {@link sort}. */
+  /** Takes back a finish that was not committed. */
   reopen(position: number, message: Message): void {
     this.open.set(position, message);
-  }
-
-  sort(): void {
-    const all = [...this.open].toSorted(([a], [b]) => a - b);
-    this.open.clear();
-    for (const [position, message] of all) this.open.set(position, message);
   }
 
   /** What is to be stored now. */
@@ -82,7 +77,8 @@ export class Track<Message> {
     this.#settledTo = this.settledTo;
     this.#stored = this.#settledTo;
     let open: number[] | undefined;
-    for (const position of this.open.keys()) {
+    if (this.open.oldest === undefined || this.open.oldest > this.#settledTo) return { position: this.#settledTo, open: null };
+    for (const position of this.open.positions()) {
       if (position > this.#settledTo) break;
       (open ??= []).push(position);
     }
@@ -130,7 +126,7 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
   /** The writer's version under which the lane was last seen to be ours. */
   verifiedVersion = 0;
   readonly #options: CursorOptions;
-  #finishing: Message[] = [];
+  readonly #finishing: Message[] = [];
   #isReleased = false;
 
   constructor(row: CursorRow, lane: Lane, options: CursorOptions) {
@@ -186,7 +182,7 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
     if (this.#isReleased) this.leave();
     if (this.#finishing.length === 0) return;
     for (const message of this.#finishing) message.state = "over";
-    this.#finishing = [];
+    this.#finishing.length = 0;
     this.#options.onRoom();
   }
 
@@ -197,9 +193,7 @@ export class LaneCursor<Message extends OpenMessage> implements Participant {
       this.#trackOf(message).reopen(message.position, message);
       this.#options.outstanding.add(message.bytes);
     }
-    this.#finishing = [];
-    this.normal.sort();
-    this.high.sort();
+    this.#finishing.length = 0;
   }
 
   /** It is no longer ours: what is out of it does not count any more. */

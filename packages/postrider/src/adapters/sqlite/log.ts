@@ -2,7 +2,7 @@ import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { laneOf } from "../../base/ids.ts";
 import { bodyBytes } from "../../envelope/envelope.ts";
 import type { Destination } from "../../ports/transport.ts";
-import type { Outgoing } from "../../envelope/envelope.ts";
+import type { Envelope, Headers, Outgoing, WireBody } from "../../envelope/envelope.ts";
 import type { Connection } from "./connection.ts";
 import { logTable } from "./schema.ts";
 import { Tail } from "./tail.ts";
@@ -56,7 +56,8 @@ export class Log implements Participant {
   #committedVersion = 0;
   /** Whether this turn has written rows that no reader asked for, so that the tail has a hole. */
   #hasHole = false;
-  #pending: readonly [StoredMessage[], StoredMessage[]] = [[], []];
+  readonly #pending: readonly [StoredMessage[], StoredMessage[]] = [[], []];
+  readonly #parameters: SQLInputValue[] = [];
 
   constructor(options: LogOptions) {
     this.id = options.id;
@@ -86,22 +87,13 @@ export class Log implements Participant {
   }
 
   /** Takes a message into the turn. It is written at the end of it, several rows to a statement. */
-  append(turn: Turn, { envelope, headers, body, mayRepeat }: Outgoing, nowMs: number): void {
+  append(turn: Turn, outgoing: Outgoing, nowMs: number): void {
+    const { envelope, headers, body } = outgoing;
     if (this.#lastVersion !== this.#options.writer.version) this.#reload();
     const lane = laneOf(envelope.partitionkey ?? envelope.id, this.destination.lanes);
     const bytes = bodyBytes(body) + headerBytes(headers);
     const position = ++this.#last;
-    this.#pending[envelope.priority === "high" ? 1 : 0].push({
-      position,
-      lane,
-      type: envelope.type,
-      bytes,
-      storedAt: nowMs,
-      mayRepeat,
-      envelope,
-      headers,
-      body,
-    });
+    this.#pending[envelope.priority === "high" ? 1 : 0].push(new NewMessage(position, lane, bytes, nowMs, outgoing));
     turn.touch(this);
     if (this.#readers.size === 0) this.#hasHole = true;
   }
@@ -146,7 +138,7 @@ export class Log implements Participant {
     const end = this.#ends[isHigh ? 1 : 0];
     for (let at = 0; at < pending.length;) {
       const rows = pending.length - at >= ROWS_PER_INSERT ? ROWS_PER_INSERT : 1;
-      const parameters: SQLInputValue[] = [];
+      const parameters = this.#parameters;
       for (let row = 0; row < rows; row++) {
         const message = pending[at++]!;
         end.position = message.position;
@@ -155,6 +147,7 @@ export class Log implements Participant {
         pushRow(parameters, message, end);
       }
       this.#insert(isHigh, rows).run(...parameters);
+      parameters.length = 0;
     }
   }
 
@@ -171,7 +164,8 @@ export class Log implements Participant {
 
   #forgetTurn(): void {
     this.#hasHole = false;
-    if (this.#pending[0].length > 0 || this.#pending[1].length > 0) this.#pending = [[], []];
+    for (const messages of this.#pending) messages.length = 0;
+    this.#parameters.length = 0;
   }
 
   #restartTails(end: number): void {
@@ -195,6 +189,31 @@ export class Log implements Participant {
         `select position, ordinal, total_bytes as totalBytes from ${logTable(this.id, isHigh)} order by position desc limit 1`,
       ) ?? noRows();
     return [endOf(false), endOf(true)];
+  }
+}
+
+/** A row that is written here. Of a class for the reason given at {@link listOf}. */
+class NewMessage implements StoredMessage {
+  readonly position: number;
+  readonly lane: number;
+  readonly type: string;
+  readonly bytes: number;
+  readonly storedAt: number;
+  readonly mayRepeat: boolean;
+  readonly envelope: Envelope;
+  readonly headers: Headers;
+  readonly body: WireBody;
+
+  constructor(position: number, lane: number, bytes: number, storedAt: number, { envelope, headers, body, mayRepeat }: Outgoing) {
+    this.position = position;
+    this.lane = lane;
+    this.type = envelope.type;
+    this.bytes = bytes;
+    this.storedAt = storedAt;
+    this.mayRepeat = mayRepeat;
+    this.envelope = envelope;
+    this.headers = headers;
+    this.body = body;
   }
 }
 

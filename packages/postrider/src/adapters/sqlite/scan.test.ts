@@ -29,6 +29,6 @@ test("of the positions that an earlier owner left open, those that are no longer
   );
   const taken: number[] = [];
   expect(scan.restore(cursor, (_lane, { position }) => taken.push(position) > 0)).toBe(true);
-  expect([taken, [...cursor.normal.open.keys()]]).toEqual([[3], [3]]);
+  expect([taken, [...cursor.normal.open.positions()]]).toEqual([[3], [3]]);
   db.close();
 });

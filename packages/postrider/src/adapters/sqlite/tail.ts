@@ -1,3 +1,4 @@
+import { Fifo } from "../../base/fifo.ts";
 import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
 
 /** A message of a log. */
@@ -17,7 +18,6 @@ export interface StoredMessage {
 
 const MAX_MESSAGES = 4096;
 const MAX_BYTES = 4 * 1024 * 1024;
-const COMPACT_AFTER = 1024;
 
 /**
  * The newest messages of a log, as this process wrote them, so that readers in the same process need not read them back.
@@ -27,8 +27,7 @@ const COMPACT_AFTER = 1024;
 export class Tail {
   base = 0;
   end = 0;
-  #messages: StoredMessage[] = [];
-  #first = 0;
+  #messages = new Fifo<StoredMessage>();
   #bytes = 0;
 
   /** Takes committed messages, the next ones of the log; `end` is the last position that the commit gave out. */
@@ -38,17 +37,12 @@ export class Tail {
       this.#bytes += message.bytes;
     }
     this.end = end;
-    while (this.#messages.length - this.#first > MAX_MESSAGES || this.#bytes > MAX_BYTES) this.#dropFirst();
-    if (this.#first > COMPACT_AFTER) {
-      this.#messages = this.#messages.slice(this.#first);
-      this.#first = 0;
-    }
+    while (this.#messages.length > MAX_MESSAGES || this.#bytes > MAX_BYTES) this.#dropFirst();
   }
 
   /** Forgets everything; the log goes on after `end`. */
   restart(end: number): void {
-    this.#messages = [];
-    this.#first = 0;
+    this.#messages = new Fifo();
     this.#bytes = 0;
     this.base = end;
     this.end = end;
@@ -56,12 +50,8 @@ export class Tail {
 
   /** Forgets what every reader has passed: the younger the dead, the cheaper their collection. */
   dropTo(position: number): void {
-    while (this.#first < this.#messages.length && this.#messages[this.#first]!.position <= position) this.#dropFirst();
-    if (this.#first === this.#messages.length) {
-      this.#messages = [];
-      this.#first = 0;
-      if (position > this.base) this.base = Math.min(position, this.end);
-    }
+    while (this.#messages.length > 0 && this.#messages.at(0)!.position <= position) this.#dropFirst();
+    if (this.#messages.length === 0 && position > this.base) this.base = Math.min(position, this.end);
   }
 
   /** Whether what follows `position` is here. */
@@ -73,7 +63,7 @@ export class Tail {
   walk(position: number, upTo: number, take: (message: StoredMessage) => boolean): number {
     const messages = this.#messages;
     for (let at = this.#after(position); at < messages.length; at++) {
-      const message = messages[at]!;
+      const message = messages.at(at)!;
       if (message.position > upTo) break;
       if (!take(message)) return message.position - 1;
     }
@@ -81,19 +71,18 @@ export class Tail {
   }
 
   #after(position: number): number {
-    let low = this.#first;
+    let low = 0;
     let high = this.#messages.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#messages[middle]!.position <= position) low = middle + 1;
+      if (this.#messages.at(middle)!.position <= position) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #dropFirst(): void {
-    const dropped = this.#messages[this.#first]!;
-    this.#messages[this.#first++] = undefined as unknown as StoredMessage; // let go of the body now, not at the next compaction
+    const dropped = this.#messages.shift()!;
     this.#bytes -= dropped.bytes;
     this.base = dropped.position;
   }

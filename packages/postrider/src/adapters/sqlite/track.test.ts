@@ -39,9 +39,8 @@ test("a finish that was not committed is open again, in its place", () => {
   track.finish(2);
   track.finish(1);
   track.reopen(1, "message 1");
-  track.sort();
   expect(track.row()).toEqual({ position: 2, open: "[1]" });
-  expect([...track.open.keys()]).toEqual([1, 3]);
+  expect([...track.open.positions()]).toEqual([1, 3]);
 });
 
 test("what an earlier owner left open is known from its row", () => {

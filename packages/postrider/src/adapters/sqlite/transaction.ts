@@ -1,4 +1,5 @@
 import { fail } from "../../base/errors.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
 import type { HeldWriter } from "../../ports/held.ts";
 import type { InboxWriter } from "../../ports/inbox.ts";
@@ -99,14 +100,14 @@ export class SqliteTransaction implements StoreTransaction {
   /** Adds messages to the log with the commit. */
   enlist(batch: readonly Outgoing[]): void {
     this.#assertOpen("enlist");
-    (this.#outgoing ??= []).push(...batch);
+    (this.#outgoing ??= listOf()).push(...batch);
   }
 
   /** Settles a delivery with the commit. The caller has seen that its lane is ours. */
   settle(delivery: SqliteDelivery): void {
     this.#assertOpen("settleIn");
     delivery.state = "settling";
-    (this.#settled ??= []).push(delivery);
+    (this.#settled ??= listOf()).push(delivery);
   }
 
   /** The work is done: nothing more is taken. */

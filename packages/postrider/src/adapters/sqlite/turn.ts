@@ -72,6 +72,7 @@ export class Turn {
   durable(): void {
     for (const participant of this.#participants) participant.durable?.();
     for (const job of this.jobs) if (!job.isVolatile) job.durable();
+    this.jobs.length = 0; // the list may be older than they are, and be collected later
   }
 
   expire(nowMs: number): void {
