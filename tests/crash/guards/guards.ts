@@ -163,8 +163,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: "outbox/relay.ts",
-        find: "    const outcomes = await this.#outcomesOf(transport, rows);\n",
-        replace: "    await this.#options.store.outbox.done(rows);\n    const outcomes = await this.#outcomesOf(transport, rows);\n",
+        find: "    const outcomes = await this.#outcomesOf(rows);\n",
+        replace: "    await this.#options.store.outbox.done(rows);\n    const outcomes = await this.#outcomesOf(rows);\n",
       },
     ],
     test: at("before-send #1 (apart, charge)"),
