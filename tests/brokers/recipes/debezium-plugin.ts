@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { program } from "../programs.ts";
 import { runToEnd } from "../run-to-end.ts";
-import { cacheFolder } from "./kafka-jars.ts";
 
 /** The connector that the printed configuration is tried with. */
 const DEBEZIUM_VERSION = "3.6.1.Final";
@@ -19,6 +19,11 @@ export async function debeziumPlugin(): Promise<string> {
 export function missingDebezium(): string | undefined {
   if (existsSync(pluginFolder()) || (program("mvn") !== undefined && program("tar") !== undefined)) return undefined;
   return "Maven, which fetches Debezium, is not installed (Debian: apt-get install maven)";
+}
+
+/** Beside Kafka's jars. */
+function cacheFolder(): string {
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "postrider");
 }
 
 function pluginFolder(): string {

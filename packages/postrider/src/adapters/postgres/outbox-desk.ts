@@ -21,7 +21,7 @@ export interface OutboxDeskOptions {
 }
 
 const START_OVER_EVERY_MS = 60_000;
-const LOOK_EVERY_MS = 50; // dead rows of so long are read over at each reading
+const LOOK_EVERY_MS = 100; // dead rows of so long are read over at each reading
 
 /**
  * Hands out the rows of one kind while this process leads: read from the table by their numbers.

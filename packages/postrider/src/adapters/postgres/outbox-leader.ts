@@ -43,6 +43,7 @@ export class OutboxLeader {
   #leaseMs = 0;
   #askedMs = -Infinity;
   #backend = 0;
+  #renewing: Promise<boolean> | undefined;
 
   constructor(options: OutboxLeaderOptions) {
     const { schema } = options.place;
@@ -69,10 +70,18 @@ export class OutboxLeader {
   /** Takes or keeps the lead for another lease; writes about once a second. `notes` are kept with it. */
   async hold(leaseMs: number, notes: () => OutboxNotes): Promise<boolean> {
     const nowMs = this.#options.clock.monotonicMs();
-    const { place, run, owner, backend } = this.#options;
-    const isFresh = nowMs < this.#renewedMs + leaseMs / RENEWALS_PER_LEASE && this.#backend === backend();
+    const isFresh = nowMs < this.#renewedMs + leaseMs / RENEWALS_PER_LEASE && this.#backend === this.#options.backend();
     if (this.isLeading && isFresh) return true;
     if (!this.#isLeading && nowMs < this.#askedMs + Math.min(ASK_AGAIN_MS, leaseMs / 2)) return false;
+    this.#renewing ??= this.#renew(nowMs, leaseMs, notes).finally(() => void (this.#renewing = undefined));
+    // Nobody waits for a renewal while there is much of the lease left.
+    if (!this.isLeading || nowMs > this.#renewedMs + leaseMs / 8) return this.#renewing;
+    this.#renewing.catch(() => undefined);
+    return true;
+  }
+
+  async #renew(nowMs: number, leaseMs: number, notes: () => OutboxNotes): Promise<boolean> {
+    const { place, run, owner, backend } = this.#options;
     this.#askedMs = nowMs;
     this.#backend = backend();
     const mine = this.isLeading ? notes() : { floors: [0, 0] as const, lsn: undefined };
@@ -95,6 +104,7 @@ export class OutboxLeader {
   /** Lets the next one lead at once. May be called twice. */
   async release(): Promise<void> {
     const { place, run, owner } = this.#options;
+    await this.#renewing?.catch(() => undefined);
     if (!this.#isLeading) return;
     this.#isLeading = false;
     await run(this.#release, place.service, toText(owner));

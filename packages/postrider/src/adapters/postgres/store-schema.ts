@@ -67,6 +67,9 @@ export const STORE_PART: MigrationPart = {
          and (v_last.backend = 0 or v_last.renewed_at < pg_postmaster_start_time() or exists (select 1 from pg_stat_get_activity(v_last.backend))) then
          return;
        end if;
+       if v_last.owner = p_owner then
+         perform set_config('synchronous_commit', 'off', true);
+       end if;
        return query insert into {schema}.pr_outbox_leaders as l values (p_service, p_owner, 1, p_backend, v_now + p_lease_ms, clock_timestamp(), 0, 0, null)
          on conflict on constraint pr_outbox_leaders_pkey do update set owner = excluded.owner, term = l.term + case when l.owner = excluded.owner then 0 else 1 end,
            backend = excluded.backend, lease_until = excluded.lease_until, renewed_at = excluded.renewed_at,
