@@ -8,7 +8,7 @@ interface Waiting {
 }
 
 const MAX_ENTRIES = 500; // of one statement
-const MAX_FLIGHTS = 2; // statements under way at once: what comes meanwhile shares the next one
+const MAX_FLIGHTS = 1; // statements under way at once: what comes meanwhile shares the next one
 
 /** Asks the inbox for many messages in one statement: those of one turn, and those that came while others were asked for. */
 export class InboxChecks {

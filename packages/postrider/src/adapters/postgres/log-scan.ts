@@ -73,13 +73,12 @@ export class Scan {
     const types = this.#types === undefined ? null : [...this.#types];
     const rows = `select * from ${this.#place.schema}.pr_log where destination = $1 and position > $2 and position <= $3 and flags & ${FLAGS.high} = ${high}
       and ($4::text[] is null or type = any ($4)) order by position limit ${MAX_ROWS}`;
-    const summed = `select *, sum(bytes) over (order by position) - bytes as before, count(*) over () as found from (${rows}) l`;
-    const text = `select ${MESSAGE_COLUMNS}, found from (${summed}) l where before < ${MAX_BYTES} order by position`;
+    const summed = `select *, sum(bytes) over (order by position rows unbounded preceding) - bytes as before from (${rows}) l`;
+    const text = `select ${MESSAGE_COLUMNS} from (${summed}) l where before < ${MAX_BYTES} order by position`;
     const statement = this.#place.statement(`scan_${high}`, text, [destination.id, from, end, types]);
     const found = plainRows(await this.#place.connections.query({ ...statement, ...PLAIN_ROWS }));
     const messages = found.map(messageOf);
-    const all = Number(found[0]?.[10] ?? 0);
-    const isCut = messages.length < all || all === MAX_ROWS;
+    const isCut = messages.length === MAX_ROWS || messages.reduce((sum, { bytes }) => sum + bytes, 0) >= MAX_BYTES;
     this.#window = new Tail(UNLIMITED);
     this.#window.restart(from);
     this.#window.extend(messages, isCut ? messages.at(-1)!.position : end);

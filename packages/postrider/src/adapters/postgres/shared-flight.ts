@@ -1,7 +1,8 @@
+import { deferred } from "../../base/deferred.ts";
+import type { Deferred, MaybePromise } from "../../base/deferred.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
-import type { MaybePromise } from "../../base/deferred.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import type { PgTransaction } from "./transaction.ts";
 import { TransactionShare } from "./transaction-share.ts";
@@ -20,6 +21,8 @@ export interface FlightOptions {
   readonly service: string;
   readonly clock: Clock;
   readonly transaction: PgTransaction;
+  /** Whether the next unit may begin while a statement is under way, because none of late had more than one. */
+  readonly overlaps: boolean;
   /** The next unit that may have its turn in this transaction. */
   readonly next: () => SharingUnit | undefined;
   /** It takes long: others need not wait for it. */
@@ -27,10 +30,19 @@ export interface FlightOptions {
   readonly onCommitted: (transaction: PgTransaction) => void;
 }
 
-/** What became of a flight: how many shared it, and whether they had to be sent back. */
+/** What became of a flight: how many shared it, whether they had to be sent back, and whether each had no more than one statement. */
 export interface Landing {
   readonly units: number;
   readonly hasFallen: boolean;
+  readonly isTerse: boolean;
+}
+
+interface Turn {
+  readonly unit: SharingUnit;
+  readonly share: TransactionShare;
+  statements: number;
+  isDone: boolean;
+  result: unknown;
 }
 
 const MAX_UNITS = 32;
@@ -41,91 +53,134 @@ const MAX_WAIT_MS = 100; // of those who are done, for one whose turn lasts
 const BOUNDS = "set local lock_timeout = 50; set local statement_timeout = 200";
 
 /**
- * One transaction with the turns of several units of work, one after another, so that each sees what those before it did as if they had committed.
+ * One transaction with the turns of several units of work, so that each sees what those before it did as if they had committed.
  *
- * All or nothing: where one fails, the others are sent back by a conflict, which is nobody's failure, and run again alone. One that was alone so far is as any other transaction.
+ * A turn begins when the one before it is over; or, where it `overlaps`, when that has sent a statement, which is then its only one: another would see what it must not, and brings
+ * the flight down. All or nothing: where one fails, the others are sent back by a conflict, which is nobody's failure, and run again alone. One that was alone so far is as any other.
  */
 export class SharedFlight {
   readonly #options: FlightOptions;
-  readonly #done: { readonly unit: SharingUnit; readonly result: unknown }[] = [];
-  #current: SharingUnit | undefined;
-  #share: TransactionShare | undefined;
-  #timer: Timer | undefined;
-  #isCommitting = false;
-  #isOver = false;
-  #break: (reason: Error) => void = () => undefined;
+  readonly #turns: Turn[] = [];
+  readonly #startedMs: number;
+  readonly #over: Deferred = deferred();
+  #timer: Timer;
+  #done = 0;
+  #isTerse = true;
+  #isClosed = false;
 
   constructor(options: FlightOptions) {
     this.#options = options;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#timer = options.clock.after(SLOW_MS, () => this.#slow());
   }
 
   /** Runs to its end; never rejects. */
   async run(first: SharingUnit): Promise<Landing> {
-    const { clock, transaction } = this.#options;
-    this.#timer = clock.after(SLOW_MS, () => this.#slow());
+    const { transaction, onCommitted } = this.#options;
     try {
-      await Promise.race([this.#turns(first), new Promise<never>((_, reject) => (this.#break = reject))]);
-      await this.#commit();
-      return { units: this.#done.length, hasFallen: false };
+      this.#take(first);
+      await this.#over.promise;
+      this.#isClosed = true;
+      await transaction.commit();
+      onCommitted(transaction);
+      for (const { unit, result } of this.#turns) unit.resolve(result);
+      return this.#landing(false);
     } catch (error) {
-      return await this.#fall(error);
+      await this.#fall(error);
+      return this.#landing(this.#turns.length > 1);
     } finally {
       this.#timer.cancel();
       await transaction.release();
     }
   }
 
-  async #turns(first: SharingUnit): Promise<void> {
-    const { clock, transaction, service, next } = this.#options;
-    const startedMs = clock.monotonicMs();
-    for (let unit: SharingUnit | undefined = first; unit !== undefined;) {
-      const share = new TransactionShare(transaction, service);
-      [this.#current, this.#share] = [unit, share];
-      const result = await unit.work(share);
-      if (this.#isOver) return; // it took too long: it was sent back
-      share.seal();
-      this.#done.push({ unit, result });
-      this.#current = undefined;
-      if (transaction.hasFailed || !share.isPlain || this.#done.length === MAX_UNITS || clock.monotonicMs() - startedMs > MAX_TAKING_MS)
-        return;
-      unit = next();
-      if (unit !== undefined && this.#done.length === 1) transaction.bound(BOUNDS);
-    }
+  #landing(hasFallen: boolean): Landing {
+    return { units: this.#turns.length, hasFallen, isTerse: this.#isTerse };
   }
 
-  async #commit(): Promise<void> {
-    const { transaction, onCommitted } = this.#options;
-    this.#isCommitting = true;
-    await transaction.commit();
-    onCommitted(transaction);
-    for (const { unit, result } of this.#done) unit.resolve(result);
+  #take(unit: SharingUnit): void {
+    const { transaction, service } = this.#options;
+    if (this.#turns.length === 1) transaction.bound(BOUNDS);
+    const listener = { onStatement: () => this.#speaks(turn), onSent: () => this.#sent(turn) };
+    const turn: Turn = {
+      unit,
+      share: new TransactionShare(transaction, service, listener),
+      statements: 0,
+      isDone: false,
+      result: undefined,
+    };
+    this.#turns.push(turn);
+    void this.#run(turn);
+  }
+
+  async #run(turn: Turn): Promise<void> {
+    try {
+      turn.result = await turn.unit.work(turn.share);
+    } catch (error) {
+      return this.#over.reject(new TurnFailure(turn, error));
+    }
+    if (this.#isClosed) return; // it was sent back
+    turn.share.seal();
+    turn.isDone = true;
+    this.#done++;
+    if (turn === this.#turns.at(-1)) this.#goOn();
+    if (this.#done === this.#turns.length) this.#over.resolve();
+  }
+
+  #goOn(): void {
+    const { transaction, clock, next } = this.#options;
+    if (this.#isClosed || transaction.hasFailed || !this.#turns.at(-1)!.share.isPlain) return;
+    if (this.#turns.length === MAX_UNITS || clock.monotonicMs() - this.#startedMs > MAX_TAKING_MS) return;
+    const unit = next();
+    if (unit !== undefined) this.#take(unit);
+  }
+
+  #speaks(turn: Turn): void {
+    if (++turn.statements === 1) return;
+    this.#isTerse = false;
+    if (turn !== this.#turns.at(-1)) throw this.#conflict(undefined);
+  }
+
+  #sent(turn: Turn): void {
+    if (this.#options.overlaps && turn.statements === 1 && turn === this.#turns.at(-1)) this.#goOn();
   }
 
   /** A lone one fails by itself. Else whoever threw for a reason of its own gets that; for all others it is a conflict: they run again, each alone. */
-  async #fall(error: unknown): Promise<Landing> {
+  async #fall(reason: unknown): Promise<void> {
     const { transaction } = this.#options;
-    this.#isOver = true;
-    const units = this.#done.length + (this.#current === undefined ? 0 : 1);
+    this.#isClosed = true;
+    const error = reason instanceof TurnFailure ? reason.error : reason;
     const conflict = this.#conflict(error);
-    const isOwn = units === 1 || (error !== conflict && !transaction.hasFailed);
-    this.#share?.seal(conflict);
+    const isLone = this.#turns.length === 1;
+    const own = isLone ? this.#turns[0] : reason instanceof TurnFailure && !transaction.hasFailed ? reason.turn : undefined;
+    for (const { share } of this.#turns) share.seal(conflict);
     await transaction.rollBack();
-    for (const { unit } of this.#done) unit.reject(units === 1 ? error : conflict);
-    this.#current?.reject(isOwn ? error : conflict);
-    return { units, hasFallen: units > 1 };
+    for (const turn of this.#turns) turn.unit.reject(turn === own ? error : conflict);
   }
 
   #slow(): void {
     const { clock, onSlow } = this.#options;
     onSlow();
     this.#timer = clock.after(MAX_WAIT_MS - SLOW_MS, () => {
-      // Whose turn it is has nobody to wait for it: it goes on alone.
-      if (this.#done.length > 0 && !this.#isCommitting) this.#break(this.#conflict(undefined));
+      // One that has nobody waiting for it goes on alone.
+      if (this.#done > 0) this.#over.reject(this.#conflict(undefined));
     });
   }
 
   #conflict(cause: unknown): PostriderError {
     const detail = "it shared a transaction with others, of which one failed or took too long; it runs again alone";
     return fail("PR_STORE_CONFLICT", { store: this.#options.store, during: "a shared transaction", detail }, { cause });
+  }
+}
+
+/** Whose turn failed, and of what. */
+class TurnFailure extends Error {
+  readonly turn: Turn;
+  readonly error: unknown;
+
+  constructor(turn: Turn, error: unknown) {
+    super("a turn failed");
+    this.turn = turn;
+    this.error = error;
   }
 }

@@ -20,6 +20,8 @@ const MAX_BRISK_FLIGHTS = 3;
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 60_000;
 const WELL_SHARED = 1000; // units, after which a fall is an accident again
+const TERSE_MIN = 64; // units with one statement each, before the next ones may overlap; twice as many after each fall
+const TERSE_MAX = 100_000;
 
 /**
  * Runs units of work of a backlog several to a transaction.
@@ -34,6 +36,8 @@ export class SharedTransactions {
   #pauseMs = 0;
   #pausedUntilMs = 0;
   #sharedWell = 0;
+  #terse = 0;
+  #terseNeeded = TERSE_MIN;
 
   constructor(options: SharingOptions) {
     this.#options = options;
@@ -66,17 +70,22 @@ export class SharedTransactions {
       this.#start();
     };
     const next = (): SharingUnit | undefined => (this.#isPaused ? undefined : this.#waiting.shift());
-    const landing = await new SharedFlight({ store, service, clock, transaction: begin(), next, onSlow: slow, onCommitted }).run(first);
+    const overlaps = this.#terse >= this.#terseNeeded;
+    const landing = await new SharedFlight({ store, service, clock, transaction: begin(), overlaps, next, onSlow: slow, onCommitted }).run(
+      first,
+    );
     this.#judge(landing);
     slow();
   }
 
-  #judge({ units, hasFallen }: Landing): void {
+  #judge({ units, hasFallen, isTerse }: Landing): void {
+    this.#terse = isTerse ? this.#terse + units : 0;
     if (units < 2) return;
     if (hasFallen) {
       this.#pauseMs = this.#pauseMs === 0 ? PAUSE_MIN_MS : Math.min(PAUSE_MAX_MS, this.#pauseMs * 2);
       this.#pausedUntilMs = this.#options.clock.monotonicMs() + this.#pauseMs;
       this.#sharedWell = 0;
+      if (!isTerse) this.#terseNeeded = Math.min(TERSE_MAX, this.#terseNeeded * 2);
     } else if ((this.#sharedWell += units) >= WELL_SHARED) {
       this.#pauseMs = 0;
     }

@@ -11,6 +11,14 @@ import type { Joinable, Participant } from "./participant.ts";
 import { isPlainStatement } from "./plain-statement.ts";
 import type { PgTransaction } from "./transaction.ts";
 
+/** Who must know that a unit of work runs a statement of its own. */
+export interface Listener {
+  /** It is about to. May refuse. */
+  readonly onStatement: () => void;
+  /** The statement is on its way. */
+  readonly onSent: () => void;
+}
+
 /**
  * One unit of work's turn in a transaction that several share.
  *
@@ -20,13 +28,15 @@ export class TransactionShare implements StoreTransaction, Joinable {
   readonly isPipelined = true;
   readonly #whole: PgTransaction;
   readonly #service: string;
+  readonly #listener: Listener;
   #isPlain = true;
   #isSealed = false;
   #fallen: PostriderError | undefined;
 
-  constructor(whole: PgTransaction, service: string) {
+  constructor(whole: PgTransaction, service: string, listener: Listener) {
     this.#whole = whole;
     this.#service = service;
+    this.#listener = listener;
   }
 
   /** Whether it surely left nothing behind in the transaction but rows. */
@@ -35,8 +45,10 @@ export class TransactionShare implements StoreTransaction, Joinable {
   }
 
   get raw(): unknown {
+    const whole = this.#open("tx.raw");
     this.#isPlain = false;
-    return this.#open("tx.raw").raw;
+    this.#listener.onStatement();
+    return whole.raw;
   }
 
   get inbox(): InboxWriter {
@@ -60,15 +72,15 @@ export class TransactionShare implements StoreTransaction, Joinable {
   }
 
   async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
-    return this.#user("tx.run", sql).run(sql, ...parameters);
+    return this.#user("tx.run", sql, (whole) => whole.run(sql, ...parameters));
   }
 
   async get<Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]): Promise<Row | undefined> {
-    return this.#user("tx.get", sql).get<Row>(sql, ...parameters);
+    return this.#user("tx.get", sql, (whole) => whole.get<Row>(sql, ...parameters));
   }
 
   async all<Row extends object = SqlRow>(sql: string, ...parameters: readonly SqlValue[]): Promise<Row[]> {
-    return this.#user("tx.all", sql).all<Row>(sql, ...parameters);
+    return this.#user("tx.all", sql, (whole) => whole.all<Row>(sql, ...parameters));
   }
 
   join(make: () => Participant): Participant {
@@ -81,9 +93,13 @@ export class TransactionShare implements StoreTransaction, Joinable {
     this.#fallen = fallen;
   }
 
-  #user(call: string, sql: string): PgTransaction {
+  #user<Answer>(call: string, sql: string, send: (whole: PgTransaction) => Promise<Answer>): Promise<Answer> {
+    const whole = this.#open(call);
     if (!isPlainStatement(sql)) this.#isPlain = false;
-    return this.#open(call);
+    this.#listener.onStatement();
+    const answer = send(whole);
+    this.#listener.onSent();
+    return answer;
   }
 
   #open(call: string): PgTransaction {

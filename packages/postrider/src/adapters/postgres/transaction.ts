@@ -48,6 +48,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   readonly #outgoing: Outgoing[] = [];
   #lease: Promise<PgLease> | undefined;
   #begun: Promise<unknown> | undefined;
+  #settings = "";
   #last: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   #participant: Participant | undefined;
@@ -127,9 +128,10 @@ export class PgTransaction implements StoreTransaction, Joinable {
     this.#deferred.push(() => this.#execute(query, during));
   }
 
-  /** Settings from here to its end. Not awaited: where they fail, the next statement does too. */
+  /** Settings until its end, from its next statement on. Not awaited: where they fail, that one does too. */
   bound(settings: string): void {
-    if (this.#begun !== undefined) this.#send({ text: settings }).catch((error: unknown) => void (this.#failure ??= error));
+    if (this.#begun === undefined) this.#settings = `; ${settings}`;
+    else this.#send({ text: settings }).catch((error: unknown) => void (this.#failure ??= error));
   }
 
   /** Ends it: what was deferred and the commit leave together. @throws when it could not be committed, or nobody knows whether it was */
@@ -198,7 +200,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   #begin(): Promise<unknown> {
     this.#lease ??= this.#place.borrow();
     const { begin } = this.#place;
-    this.#begun ??= begin === undefined ? Promise.resolve() : this.#send({ text: begin });
+    this.#begun ??= begin === undefined ? Promise.resolve() : this.#send({ text: begin + this.#settings });
     return this.#begun;
   }
 
