@@ -129,7 +129,11 @@ class ByHand {
       await client.query({ name: "inbox", text: "insert into inbox values ('ordering', $1) on conflict do nothing", values: [id] });
       const n = numberOf(body);
       const values = [n, body.customerId, body.total.amount, NOTE];
-      await client.query({ name: "row", text: "insert into bench_orders values ($1, $2, $3, $4) on conflict (id) do nothing", values });
+      await client.query({
+        name: "row",
+        text: "insert into bench_orders values ($1, $2, $3, $4) on conflict (id) do update set customer = excluded.customer",
+        values,
+      });
       await client.query("commit");
       this.onHandled(n);
     } finally {
