@@ -3,7 +3,7 @@ import { isPostriderError } from "postrider";
 import type { Clock, Ids, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
 import { urgencyOf } from "../contracts/shapes.ts";
-import { Intake } from "../services/gateway/intake.ts";
+import type { Intake } from "../services/gateway/intake.ts";
 import { placeOrder } from "../services/gateway/place.ts";
 import type { Placing } from "../services/gateway/place.ts";
 import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
@@ -18,6 +18,8 @@ export interface OrderRoutesNeeds {
   readonly sender: Sender;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Holds orders back where they are carried out in other processes. In one process the event loop does. */
+  readonly intake: Intake | undefined;
   /** Hears that an order was accepted. */
   readonly onAccepted: () => void;
 }
@@ -25,11 +27,10 @@ export interface OrderRoutesNeeds {
 /** Placing, showing and cancelling orders. */
 export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void {
   const { sender } = needs;
-  const intake = new Intake({ read: () => sender.read, clock: needs.clock });
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
-    await intake.admit();
+    await needs.intake?.admit();
     const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
     needs.onAccepted();
