@@ -85,6 +85,13 @@ export class PgStore implements Store {
     const { signal, reader } = outboxParts({ place, run: this.#run, host });
     this.#signal = signal;
     this.#outbox = reader;
+    this.#sharing = new SharedTransactions({
+      store: name,
+      service,
+      clock: host.clock,
+      begin: () => new PgTransaction(this.#place),
+      onCommitted: (transaction) => this.#committed(transaction),
+    });
     this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name });
   }
 
