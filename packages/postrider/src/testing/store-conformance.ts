@@ -1,5 +1,5 @@
 import { registerSuite } from "./suite.ts";
-import type { SuiteRunner, SuiteSkip } from "./suite.ts";
+import type { SuiteDeclaration, SuiteGroup, SuiteRunner } from "./suite.ts";
 import { StoreEnvironment } from "./store-environment.ts";
 import type { StoreFeatures, StoreFixture } from "./store-environment.ts";
 import { deadLetterTests } from "./store/dead-letters.ts";
@@ -15,29 +15,25 @@ import type { StoreTest } from "./store/test.ts";
 import { transactionTests } from "./store/transactions.ts";
 
 /** What {@link storeConformance} takes. */
-export interface StoreConformanceOptions {
-  /** The adapter's name. */
-  readonly name: string;
+export interface StoreConformanceOptions extends SuiteDeclaration<StoreFeatures> {
   /** Makes an empty database for one test. */
   readonly create: () => Promise<StoreFixture>;
-  readonly features: StoreFeatures;
-  /** Tests that the adapter cannot pass, and why. */
-  readonly skips?: readonly SuiteSkip[];
   /** `{ describe, test }` of vitest or node:test. */
   readonly suite: SuiteRunner;
 }
 
-const TESTS: readonly StoreTest[] = [
-  ...transactionTests,
-  ...sqlTests,
-  ...inboxTests,
-  ...outboxTests,
-  ...scheduleTests,
-  ...heldTests,
-  ...orderedTests,
-  ...deadLetterTests,
-  ...keeperTests,
-  ...retentionTests,
+/** What every store does, by what it is about. */
+export const storeGroups: readonly SuiteGroup<StoreTest>[] = [
+  { title: "Transactions", tests: transactionTests },
+  { title: "Users' own SQL", tests: sqlTests },
+  { title: "Inbox", tests: inboxTests },
+  { title: "Outbox", tests: outboxTests },
+  { title: "Schedule", tests: scheduleTests },
+  { title: "Held messages", tests: heldTests },
+  { title: "Order behind a failure", tests: orderedTests },
+  { title: "Dead letters", tests: deadLetterTests },
+  { title: "Starts, effects, leases", tests: keeperTests },
+  { title: "Retention", tests: retentionTests },
 ];
 
 /** Registers the tests that every store passes: what its port promises, checked on the real thing. */
@@ -52,10 +48,9 @@ export function storeConformance(options: StoreConformanceOptions): void {
   };
   registerSuite({
     title: `store ${options.name}`,
-    tests: TESTS,
+    tests: storeGroups.flatMap(({ tests }) => tests),
     within,
-    skips: options.skips ?? [],
-    features: options.features,
+    declaration: options,
     suite: options.suite,
   });
 }

@@ -21,8 +21,8 @@ export interface SuiteSkip {
 export interface ConformanceTest<Environment, Features> {
   /** A sentence. */
   readonly name: string;
-  /** Why it does not apply to an adapter with these features; undefined if it does. */
-  readonly notFor?: (features: Features) => string | undefined;
+  /** The feature without which it does not apply to an adapter; undefined if it applies. */
+  readonly notFor?: (features: Features) => (keyof Features & string) | undefined;
   readonly run: (environment: Environment) => Promise<void>;
 }
 
@@ -38,11 +38,27 @@ export interface AdapterFixture<Instance> {
   readonly close: () => Promise<void>;
 }
 
+/** What an adapter says of itself: what decides which tests apply to it, and what the docs' table of parity is made of. */
+export interface SuiteDeclaration<Features> {
+  /** The adapter's name. */
+  readonly name: string;
+  readonly features: Features;
+  /** Why a feature is not there, by its name: what a skip prints. */
+  readonly gaps?: Readonly<Partial<Record<keyof Features, string>>>;
+  /** Tests that the adapter cannot pass, and why. */
+  readonly skips?: readonly SuiteSkip[];
+}
+
+/** Behaviours that belong together. */
+export interface SuiteGroup<Test> {
+  readonly title: string;
+  readonly tests: readonly Test[];
+}
+
 /** What {@link registerSuite} takes. */
 export interface SuiteDefinition<Environment, Features> {
   readonly title: string;
-  readonly features: Features;
-  readonly skips: readonly SuiteSkip[];
+  readonly declaration: SuiteDeclaration<Features>;
   readonly suite: SuiteRunner;
   readonly tests: readonly ConformanceTest<Environment, Features>[];
   /** Runs one test in an environment of its own. */
@@ -51,14 +67,26 @@ export interface SuiteDefinition<Environment, Features> {
 
 /** Registers a suite's tests. What is skipped says why in its name; a skip that names no test is a mistake. */
 export function registerSuite<Environment, Features>(definition: SuiteDefinition<Environment, Features>): void {
-  const { title, features, skips, suite, tests, within } = definition;
-  const reasons = new Map(skips.map(({ test, reason }) => [test, reason]));
-  for (const { test } of skips) if (!tests.some(({ name }) => name === test)) throw new Error(`${title}: no test is called "${test}"`);
+  const { title, declaration, suite, tests, within } = definition;
+  for (const { test } of declaration.skips ?? []) {
+    if (!tests.some(({ name }) => name === test)) throw new Error(`${title}: no test is called "${test}"`);
+  }
   suite.describe(title, () => {
-    for (const { name, notFor, run } of tests) {
-      const reason = reasons.get(name) ?? notFor?.(features);
-      if (reason === undefined) suite.test(name, () => within(run));
-      else suite.test.skip(`${name} (skipped: ${reason})`, () => Promise.resolve());
+    for (const test of tests) {
+      const reason = skipReason(test, declaration);
+      if (reason === undefined) suite.test(test.name, () => within(test.run));
+      else suite.test.skip(`${test.name} (skipped: ${reason})`, () => Promise.resolve());
     }
   });
+}
+
+/** Why a test is skipped for an adapter; undefined if it runs. */
+export function skipReason<Environment, Features>(
+  { name, notFor }: ConformanceTest<Environment, Features>,
+  { features, gaps, skips }: SuiteDeclaration<Features>,
+): string | undefined {
+  const declared = skips?.find(({ test }) => test === name);
+  if (declared !== undefined) return declared.reason;
+  const missing = notFor?.(features);
+  return missing === undefined ? undefined : (gaps?.[missing] ?? `the adapter has no ${missing}`);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TransportCapabilities } from "../ports/transport.ts";
 import { registerSuite } from "./suite.ts";
-import type { SuiteRunner, SuiteSkip } from "./suite.ts";
+import type { SuiteDeclaration, SuiteGroup, SuiteRunner } from "./suite.ts";
 import { TransportEnvironment } from "./transport-environment.ts";
 import type { TransportFeatures, TransportFixture } from "./transport-environment.ts";
 import { basicTests } from "./transport/basics.ts";
@@ -17,30 +17,28 @@ import { retiringTests } from "./transport/retiring.ts";
 import type { TransportTest } from "./transport/test.ts";
 
 /** What {@link transportConformance} takes. */
-export interface TransportConformanceOptions {
-  /** The adapter's name. */
-  readonly name: string;
+export interface TransportConformanceOptions extends SuiteDeclaration<TransportFeatures> {
   /** Makes an empty world for one test. */
   readonly create: () => Promise<TransportFixture>;
-  readonly features: TransportFeatures;
-  /** Tests that the adapter cannot pass, and why. */
-  readonly skips?: readonly SuiteSkip[];
   /** `{ describe, test }` of vitest or node:test. */
   readonly suite: SuiteRunner;
 }
 
-const TESTS: readonly TransportTest[] = [
-  ...basicTests,
-  ...fidelityTests,
-  ...refusalTests,
-  ...orderTests,
-  ...flowTests,
-  ...laneTests,
-  ...closingTests,
-  ...colocatedTests,
-  ...readingTests,
-  ...retiringTests,
-];
+/** What every transport does, by what it is about. */
+export function transportGroups(features: TransportFeatures): readonly SuiteGroup<TransportTest>[] {
+  return [
+    { title: "Sending and reading", tests: [declared(features), ...basicTests] },
+    { title: "What is sent comes back as it was", tests: fidelityTests },
+    { title: "Refusals", tests: refusalTests },
+    { title: "Order", tests: orderTests },
+    { title: "Flow control", tests: flowTests },
+    { title: "Lanes and their owners", tests: laneTests },
+    { title: "Stopping, closing, dying", tests: closingTests },
+    { title: "In one transaction with the store", tests: colocatedTests },
+    { title: "Replay and answers", tests: readingTests },
+    { title: "Services that come and go", tests: retiringTests },
+  ];
+}
 
 /** Registers the tests that every transport passes: what its port promises, checked on the real thing. */
 export function transportConformance(options: TransportConformanceOptions): void {
@@ -52,13 +50,11 @@ export function transportConformance(options: TransportConformanceOptions): void
       await environment.close();
     }
   };
-  const tests = [declared(options.features), ...TESTS];
   registerSuite({
     title: `transport ${options.name}`,
-    tests,
+    tests: transportGroups(options.features).flatMap(({ tests }) => tests),
     within,
-    skips: options.skips ?? [],
-    features: options.features,
+    declaration: options,
     suite: options.suite,
   });
 }
@@ -69,8 +65,7 @@ function declared(features: TransportFeatures): TransportTest {
     async run(env) {
       const transport = await env.transport();
       const { capabilities, colocated } = transport;
-      const { lanes, positions, priority, replay } = features;
-      assert.deepEqual(pick(capabilities), { lanes, positions, priority, replay });
+      assert.deepEqual(pick(capabilities), pick(features));
       assert.equal(colocated !== undefined, features.colocated);
       assert.equal("retire" in transport, features.retire === true);
       assert.equal(capabilities.maxBodyBytes <= 2 * 1024 * 1024, features.bodyLimit);
@@ -79,6 +74,8 @@ function declared(features: TransportFeatures): TransportTest {
   };
 }
 
-function pick({ lanes, positions, priority, replay }: TransportCapabilities): object {
-  return { lanes, positions, priority, replay };
+type Declared = Pick<TransportCapabilities, "lanes" | "manyProcesses" | "positions" | "priority" | "redeliveredFlag" | "replay">;
+
+function pick({ lanes, manyProcesses, positions, priority, redeliveredFlag, replay }: Declared): Declared {
+  return { lanes, manyProcesses, positions, priority, redeliveredFlag, replay };
 }

@@ -9,7 +9,10 @@ import type { AdapterFixture } from "./suite.ts";
 import { quiet, until } from "./wait.ts";
 
 /** What a transport can do, declared: what decides which tests apply, and what the docs' table of capabilities shows. */
-export interface TransportFeatures extends Pick<TransportCapabilities, "lanes" | "positions" | "priority" | "replay"> {
+export interface TransportFeatures extends Pick<
+  TransportCapabilities,
+  "lanes" | "manyProcesses" | "positions" | "priority" | "redeliveredFlag" | "replay"
+> {
   /** Whether a new subscription can begin with messages that were there before it. */
   readonly history: boolean;
   /** Whether it lives in its store's database. */

@@ -7,6 +7,7 @@ import { silentLogger } from "../../telemetry/json-logger.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
 import { benchKafka, brokersOf } from "./broker.test-support.ts";
+import { kafkaTransport } from "./declared.test-support.ts";
 
 const MIB = 1024 * 1024;
 const broker = benchKafka();
@@ -47,20 +48,5 @@ function create(): Promise<TransportFixture> {
 
 // Without a broker there is nothing to check: the name says why there is none.
 describe.skipIf(broker.missing !== undefined)(`kafka${broker.missing === undefined ? "" : ` (skipped: ${broker.missing})`}`, () => {
-  transportConformance({
-    name: "kafka",
-    create,
-    features: {
-      lanes: "owned",
-      positions: true,
-      priority: "none",
-      replay: true,
-      history: true,
-      colocated: false,
-      bodyLimit: true,
-      crash: false,
-      foreign: true,
-    },
-    suite: { describe, test },
-  });
+  transportConformance({ ...kafkaTransport, create, suite: { describe, test } });
 });

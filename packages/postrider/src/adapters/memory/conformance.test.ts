@@ -4,6 +4,7 @@ import { storeConformance } from "../../testing/store-conformance.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
 import type { StoreFixture } from "../../testing/store-environment.ts";
+import { memoryStore, memoryTransport } from "./declared.test-support.ts";
 import { memoryWorld } from "./world.ts";
 
 async function create(): Promise<TransportFixture & StoreFixture> {
@@ -18,22 +19,6 @@ async function create(): Promise<TransportFixture & StoreFixture> {
   };
 }
 
-transportConformance({
-  name: "memory",
-  create,
-  features: {
-    lanes: "owned",
-    positions: true,
-    priority: "native",
-    replay: true,
-    history: true,
-    colocated: true,
-    bodyLimit: true,
-    crash: true,
-    foreign: true,
-    retire: true,
-  },
-  suite: { describe, test },
-});
+transportConformance({ ...memoryTransport, create, suite: { describe, test } });
 
-storeConformance({ name: "memory", create, features: { sql: true, crash: true }, suite: { describe, test } });
+storeConformance({ ...memoryStore, create, suite: { describe, test } });

@@ -2,6 +2,7 @@ import { describe, test } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { storeConformance } from "../../testing/store-conformance.ts";
 import type { StoreFixture } from "../../testing/store-environment.ts";
+import { mysqlStore } from "./declared.test-support.ts";
 import { missingServer, TestDatabase } from "./mysql.test-support.ts";
 
 async function create(): Promise<StoreFixture> {
@@ -21,5 +22,5 @@ const missing = missingServer();
 
 // Without a server there is nothing to check: the name says why there is none.
 describe.skipIf(missing !== undefined)(`on a real MariaDB${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  storeConformance({ name: "mysql", create, features: { sql: true, crash: true }, suite: { describe, test } });
+  storeConformance({ ...mysqlStore, create, suite: { describe, test } });
 });

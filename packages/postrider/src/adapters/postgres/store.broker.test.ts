@@ -3,6 +3,7 @@ import { describe, test } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { storeConformance } from "../../testing/store-conformance.ts";
 import type { StoreFixture } from "../../testing/store-environment.ts";
+import { postgresStore } from "./declared.test-support.ts";
 import { missingServer, serverUrl, TestSchema } from "./postgres.test-support.ts";
 
 async function create(): Promise<StoreFixture> {
@@ -42,10 +43,9 @@ function fixture(schema: TestSchema, connect: () => ReturnType<TestSchema["conne
 }
 
 const missing = missingServer();
-const features = { sql: true, crash: true };
 
 // Without a server there is nothing to check: the name says why there is none.
 describe.skipIf(missing !== undefined)(`on a real server${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  storeConformance({ name: "postgres", create, features, suite: { describe, test } });
-  storeConformance({ name: "postgres on a pool of the user's", create: createOnPool, features, suite: { describe, test } });
+  storeConformance({ ...postgresStore, create, suite: { describe, test } });
+  storeConformance({ ...postgresStore, name: "postgres on a pool of the user's", create: createOnPool, suite: { describe, test } });
 });

@@ -2,6 +2,7 @@ import { describe, test } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
+import { postgresTransport } from "./declared.test-support.ts";
 import { missingServer, TestSchema } from "./postgres.test-support.ts";
 import type { PostgresTransport } from "./transport.ts";
 
@@ -32,21 +33,5 @@ const missing = missingServer();
 
 // Without a server there is nothing to check: the name says why there is none.
 describe.skipIf(missing !== undefined)(`postgres${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-  transportConformance({
-    name: "postgres",
-    create,
-    features: {
-      lanes: "owned",
-      positions: true,
-      priority: "emulated",
-      replay: true,
-      history: true,
-      colocated: true,
-      bodyLimit: true,
-      crash: true,
-      foreign: false,
-      retire: true,
-    },
-    suite: { describe, test },
-  });
+  transportConformance({ ...postgresTransport, create, suite: { describe, test } });
 });

@@ -4,6 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
 import { benchBroker, plainClient, testTransport, virtualHost } from "./broker.test-support.ts";
+import { rabbitTransport } from "./declared.test-support.ts";
 import type { RabbitTransport } from "./transport.ts";
 
 const broker = benchBroker();
@@ -42,20 +43,5 @@ async function plant(
 
 // Where there is no broker the bench prints why, before any test.
 describe.skipIf(broker.missing !== undefined)("on a real broker", () => {
-  transportConformance({
-    name: "rabbitmq",
-    create,
-    features: {
-      lanes: "owned",
-      positions: false,
-      priority: "emulated",
-      replay: false,
-      history: false,
-      colocated: false,
-      bodyLimit: true,
-      crash: true,
-      foreign: true,
-    },
-    suite: { describe, test },
-  });
+  transportConformance({ ...rabbitTransport, create, suite: { describe, test } });
 });

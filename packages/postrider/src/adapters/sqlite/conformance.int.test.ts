@@ -10,6 +10,7 @@ import { storeConformance } from "../../testing/store-conformance.ts";
 import { transportConformance } from "../../testing/transport-conformance.ts";
 import type { TransportFixture } from "../../testing/transport-environment.ts";
 import type { StoreFixture } from "../../testing/store-environment.ts";
+import { sqliteStore, sqliteTransport } from "./declared.test-support.ts";
 import { openSqliteFile } from "./sqlite-file.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 
@@ -49,22 +50,6 @@ async function create(): Promise<TransportFixture & StoreFixture> {
   };
 }
 
-transportConformance({
-  name: "sqlite",
-  create,
-  features: {
-    lanes: "owned",
-    positions: true,
-    priority: "emulated",
-    replay: true,
-    history: true,
-    colocated: true,
-    bodyLimit: true,
-    crash: true,
-    foreign: false,
-    retire: true,
-  },
-  suite: { describe, test },
-});
+transportConformance({ ...sqliteTransport, create, suite: { describe, test } });
 
-storeConformance({ name: "sqlite", create, features: { sql: true, crash: true }, suite: { describe, test } });
+storeConformance({ ...sqliteStore, create, suite: { describe, test } });

@@ -5,6 +5,6 @@ import type { ConformanceTest } from "../suite.ts";
 export type StoreTest = ConformanceTest<StoreEnvironment, StoreFeatures>;
 
 /** Does not apply without the feature. */
-export function needs(feature: keyof StoreFeatures): (features: StoreFeatures) => string | undefined {
-  return (features) => (features[feature] ? undefined : `the store has no ${feature}`);
+export function needs(feature: keyof StoreFeatures): (features: StoreFeatures) => keyof StoreFeatures | undefined {
+  return (features) => (features[feature] ? undefined : feature);
 }

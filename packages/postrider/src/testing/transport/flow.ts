@@ -3,6 +3,7 @@ import type { Delivery } from "../../ports/transport.ts";
 import { idOf } from "../reader.ts";
 import { ackAll } from "../transport-environment.ts";
 import type { TransportEnvironment } from "../transport-environment.ts";
+import { needsLanes } from "./test.ts";
 import type { TransportTest } from "./test.ts";
 
 /** How much is handed over, and when. */
@@ -63,7 +64,7 @@ export const flowTests: readonly TransportTest[] = [
   },
   {
     name: "one lane can be paused while the others flow",
-    notFor: ({ lanes }) => (lanes === "owned" ? undefined : "the transport has no owned lanes"),
+    notFor: needsLanes,
     async run(env) {
       const transport = await env.transport();
       const orders = env.destination();

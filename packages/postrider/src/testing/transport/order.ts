@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Delivery } from "../../ports/transport.ts";
 import { idOf } from "../reader.ts";
 import { ackAll } from "../transport-environment.ts";
-import { needsLanes } from "./test.ts";
+import { needs, needsLanes } from "./test.ts";
 import type { TransportTest } from "./test.ts";
 
 /** The order of a lane, also when messages come again. */
@@ -159,7 +159,7 @@ export const orderTests: readonly TransportTest[] = [
   },
   {
     name: "positions of a lane grow in the order of delivery",
-    notFor: ({ positions }) => (positions ? undefined : "the transport has no positions"),
+    notFor: needs("positions"),
     async run(env) {
       const transport = await env.transport();
       const orders = env.destination();
@@ -177,7 +177,7 @@ export const orderTests: readonly TransportTest[] = [
   },
   {
     name: "messages of high priority are handed over before those that wait",
-    notFor: ({ priority }) => (priority === "none" || priority === "fetched" ? "the transport has no priority of its own" : undefined),
+    notFor: ({ priority }) => (priority === "none" || priority === "fetched" ? "priority" : undefined),
     async run(env) {
       const transport = await env.transport();
       const orders = env.destination("orders.commands", 1);

@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { idOf } from "../reader.ts";
 import { codeOf } from "../wait.ts";
+import { needs } from "./test.ts";
 import type { TransportTest } from "./test.ts";
-import type { TransportFeatures } from "../transport-environment.ts";
-
-const needsRetire = ({ retire }: TransportFeatures): string | undefined =>
-  retire === true ? undefined : "the transport forgets no subscriptions";
 
 /** Services that come after others, and services that are no more. */
 export const retiringTests: readonly TransportTest[] = [
   {
     name: "whoever takes commands over goes on where the earlier reader stood, and runs nothing again",
-    notFor: needsRetire,
+    notFor: needs("retire"),
     async run(env) {
       const transport = await env.transport();
       const commands = env.destination("orders.commands");
@@ -33,7 +30,7 @@ export const retiringTests: readonly TransportTest[] = [
   },
   {
     name: "a retired subscription is gone, and begins anew where its service comes back",
-    notFor: needsRetire,
+    notFor: needs("retire"),
     async run(env) {
       const transport = await env.transport();
       const orders = env.destination();
@@ -56,7 +53,7 @@ export const retiringTests: readonly TransportTest[] = [
   },
   {
     name: "a subscription that somebody reads, or of a destination that is not there, is not retired",
-    notFor: needsRetire,
+    notFor: needs("retire"),
     async run(env) {
       const transport = await env.transport();
       const orders = env.destination();

@@ -6,17 +6,17 @@ export type TransportTest = ConformanceTest<TransportEnvironment, TransportFeatu
 
 /** Does not apply without the feature. */
 export function needs(
-  feature: "history" | "colocated" | "bodyLimit" | "crash" | "foreign" | "replay" | "positions",
-): (features: TransportFeatures) => string | undefined {
-  return (features) => (features[feature] ? undefined : `the transport has no ${feature}`);
+  feature: "history" | "colocated" | "bodyLimit" | "crash" | "foreign" | "replay" | "positions" | "retire",
+): (features: TransportFeatures) => keyof TransportFeatures | undefined {
+  return (features) => (features[feature] === true ? undefined : feature);
 }
 
 /** Does not apply where nobody owns lanes. */
-export function needsLanes(features: TransportFeatures): string | undefined {
-  return features.lanes === "owned" ? undefined : "the transport has no owned lanes";
+export function needsLanes(features: TransportFeatures): keyof TransportFeatures | undefined {
+  return features.lanes === "owned" ? undefined : "lanes";
 }
 
 /** Does not apply without both. */
-export function needsLanesAndStore(features: TransportFeatures): string | undefined {
+export function needsLanesAndStore(features: TransportFeatures): keyof TransportFeatures | undefined {
   return needsLanes(features) ?? needs("colocated")(features);
 }
