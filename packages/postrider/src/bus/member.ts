@@ -119,7 +119,7 @@ export class Member {
       sendDeadlineMs,
       transportOf: (kind) => (kind === "event" ? options.events : options.commands),
       alert,
-      wake: (what) => (what === "outbox" ? this.#relays.forEach((relay) => relay.wake()) : this.#scheduler?.wake()),
+      wakeScheduler: () => this.#scheduler?.wake(),
       compose: composer({
         service: service.name,
         clock,
@@ -142,7 +142,6 @@ export class Member {
       enlist: (transaction, batch) => enlist(this.#runtime, transaction, batch),
       letterOf: unsentLetters(service, ids),
       onBuried: (letter) => this.#unsent(letter),
-      onEnlisted: () => this.#runtime.wake("outbox"),
       clock,
       logger,
     });

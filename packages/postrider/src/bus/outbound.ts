@@ -88,7 +88,6 @@ export class Outbound {
     this.#runtime = runtime;
     this.#viaOutbox = new Merger(async (batch) => {
       await runtime.store!.transaction((transaction) => enlist(runtime, transaction, batch));
-      runtime.wake("outbox");
       return batch.map(() => undefined);
     });
   }

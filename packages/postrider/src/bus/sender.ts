@@ -99,7 +99,7 @@ export class ServiceSender implements Sender {
     const [message] = await runtime.compose(contract, body, { options, identify: this.#identify }).messages;
     const nowMs = await store.now();
     await store.transaction((transaction) => putRecurring(transaction, { id, message: message!, recurrence }, nowMs));
-    runtime.wake("schedule");
+    runtime.wakeScheduler();
     return { id };
   }
 
@@ -115,7 +115,7 @@ export class ServiceSender implements Sender {
       transaction.schedule.reschedule(id, dueAtOf(when, runtime.clock)),
     );
     if (!wasThere) throw fail("PR_SCHEDULE_UNKNOWN", { id });
-    runtime.wake("schedule");
+    runtime.wakeScheduler();
   }
 
   async transaction<Result>(work: (unit: UnitOfWork) => Promise<Result>, options: TransactionOptions = {}): Promise<Result> {

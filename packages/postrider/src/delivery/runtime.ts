@@ -38,8 +38,8 @@ export interface Runtime {
   readonly sendDeadlineMs: number;
   readonly transportOf: (kind: ContractKind) => Transport;
   readonly alert: (alert: RuntimeAlert) => void;
-  /** Called after a commit that left rows for the outbox relay, or for the schedule. */
-  readonly wake: (what: "outbox" | "schedule") => void;
+  /** Called after a commit that changed the schedule. */
+  readonly wakeScheduler: () => void;
   /** Makes the messages of one send: validated, with envelope, adapted copies behind it. */
   readonly compose: Compose;
 }

@@ -217,8 +217,7 @@ export class UnitOfWork implements StoreTransactionOptions {
   }
 
   #wake(): void {
-    if (this.#outgoing !== undefined) this.#runtime.wake("outbox");
-    if (this.#scheduled !== undefined) this.#runtime.wake("schedule");
+    if (this.#scheduled !== undefined) this.#runtime.wakeScheduler();
   }
 
   #take(messages: readonly Outgoing[]): void {

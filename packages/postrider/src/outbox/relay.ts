@@ -97,7 +97,9 @@ class StoreRelay implements OutboxRelay {
   }
 
   start(): void {
-    this.#stopListening ??= this.#options.store.outbox.onAppended(() => this.wake());
+    this.#stopListening ??= this.#options.store.outbox.onAppended((kind = this.#options.kind) => {
+      if (kind === this.#options.kind) this.wake();
+    });
     this.#loop.start();
   }
 

@@ -20,8 +20,8 @@ export interface OutboxReader {
   /** Removes a row that can never be sent and adds its letter, in one transaction. False, and nothing done, when its lease was lost. */
   bury(row: OutboxRow, letter: DeadLetter): Promise<boolean>;
   depth(): Promise<number>;
-  /** Called when rows may have come; returns how to stop listening. */
-  onAppended(listener: () => void): () => void;
+  /** Called after each commit here that left rows, and when rows of other processes may have come: of one kind, or of any. Returns how to stop listening. */
+  onAppended(listener: (kind?: ContractKind) => void): () => void;
   /** How its rows are found. Absent, or undefined, where there is only one way. */
   status?(): Promise<OutboxStatus | undefined>;
 }

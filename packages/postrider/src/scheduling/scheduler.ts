@@ -20,8 +20,6 @@ export interface SchedulerOptions {
   readonly letterOf: (neverSent: NeverSentEntry) => DeadLetter;
   /** Called after the commit that gave a message up. */
   readonly onBuried?: (letter: DeadLetter) => void;
-  /** Called after a commit that left rows for the outbox relay. */
-  readonly onEnlisted?: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The longest wait between two looks, for what other processes schedule, in milliseconds. Default 1000. */
@@ -119,7 +117,6 @@ class StoreScheduler implements Scheduler {
       if (!isPermanent(error)) throw error;
       await this.#moveOneByOne(nowMs);
     }
-    this.#options.onEnlisted?.();
   }
 
   /** One of a batch can never leave: the others go without it, and it goes to the dead letters. */

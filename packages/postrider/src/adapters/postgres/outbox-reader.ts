@@ -101,7 +101,7 @@ export class PgOutboxReader implements OutboxReader {
     return this.#options.rows.depth();
   }
 
-  onAppended(listener: () => void): () => void {
+  onAppended(listener: (kind?: ContractKind) => void): () => void {
     return this.#options.signal.onAppended(listener);
   }
 

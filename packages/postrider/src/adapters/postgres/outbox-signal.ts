@@ -1,3 +1,4 @@
+import type { ContractKind } from "../../contracts/contract.ts";
 import { lockOf } from "./locks.ts";
 import { statement } from "./statement.ts";
 import type { Statement } from "./statement.ts";
@@ -5,6 +6,8 @@ import type { PgListener } from "./listener.ts";
 
 /** Tells a channel. */
 export const NOTIFY: Statement = statement("select pg_notify($1, '')");
+
+type OutboxListener = (kind?: ContractKind) => void;
 
 /** What an outbox's signal stands on. */
 export interface OutboxSignalOptions {
@@ -28,7 +31,7 @@ export class OutboxSignal {
   readonly #options: OutboxSignalOptions;
   /** What notifications go by. */
   readonly channel: string;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<OutboxListener>();
   #stopListening: (() => void) | undefined;
   #isNotifying = false;
   #isAgain = false;
@@ -39,8 +42,8 @@ export class OutboxSignal {
   }
 
   /** Calls back when rows may have come; returns how to stop. */
-  onAppended(listener: () => void): () => void {
-    const own = (): void => listener(); // a wrapper of its own: the same listener may come twice
+  onAppended(listener: OutboxListener): () => void {
+    const own: OutboxListener = (kind) => listener(kind); // a wrapper of its own: the same listener may come twice
     this.#listeners.add(own);
     this.#stopListening ??= this.#options.listener.listen(this.channel, () => this.tell());
     return () => {
@@ -52,14 +55,14 @@ export class OutboxSignal {
   }
 
   /** A transaction with outgoing rows was committed here. */
-  appended(): void {
-    this.tell();
+  appended(kinds: ReadonlySet<ContractKind>): void {
+    for (const kind of kinds) this.tell(kind);
     if (this.#listeners.size === 0 || !this.#options.isLeading()) void this.#notify();
   }
 
-  /** Rows have come that this process will send. */
-  tell(): void {
-    for (const listener of this.#listeners) listener();
+  /** Rows have come that this process will send: of one kind, or of any. */
+  tell(kind?: ContractKind): void {
+    for (const listener of this.#listeners) listener(kind);
   }
 
   /** One at a time: what comes meanwhile is told by the next. A failure is silent, since relays also look by themselves. */

@@ -202,7 +202,7 @@ export class PgStore implements Store {
   }
 
   #committed(transaction: PgTransaction): void {
-    if (transaction.hasOutbox) this.#signal.appended();
+    if (transaction.hasOutbox) this.#signal.appended(transaction.outboxKinds);
   }
 
   #assertOpen(during: string): void {

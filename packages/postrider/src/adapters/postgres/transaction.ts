@@ -1,4 +1,5 @@
 import { fail, isPostriderError } from "../../base/errors.ts";
+import type { ContractKind } from "../../contracts/contract.ts";
 import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
 import type { HeldWriter } from "../../ports/held.ts";
 import type { InboxWriter } from "../../ports/inbox.ts";
@@ -7,6 +8,7 @@ import type { ScheduleWriter } from "../../ports/schedule.ts";
 import type { SqlRow, SqlValue } from "../../ports/sql.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
+import { kindOfDestination } from "../../envelope/outgoing.ts";
 import type { AppendGroup } from "./append-group.ts";
 import type { PgClient, PgQuery, PgResult } from "./connection.ts";
 import type { PgLease } from "./lease.ts";
@@ -88,6 +90,11 @@ export class PgTransaction implements StoreTransaction, Joinable {
   /** Whether outbox rows may have come. */
   get hasOutbox(): boolean {
     return this.#outgoing.length > 0;
+  }
+
+  /** Of which kinds they are. */
+  get outboxKinds(): ReadonlySet<ContractKind> {
+    return new Set(this.#outgoing.map(({ destination }) => kindOfDestination(destination)));
   }
 
   /** Whether a statement has failed: nothing of it can be committed. */
