@@ -37,10 +37,13 @@ const increment: Work = async (tx) => {
 };
 
 /** Holds up every transaction that may be shared; `go` lets one of them on, which takes all these into it, one after another. */
-function together(store: Store, works: readonly Work[]): { readonly outcomes: Promise<string>[]; go(): void; rest(): Promise<void> } {
+function together(
+  store: Store,
+  works: readonly Work[],
+): { readonly outcomes: Promise<unknown>[]; readonly go: () => void; readonly rest: () => Promise<void> } {
   const gates = Array.from({ length: BRISK_FLIGHTS }, () => deferred());
   const held = gates.map(({ promise }) => codeOf(store.transaction(() => promise, { mayShare: true })));
-  const outcomes = works.map(async (work) => String((await codeOf(store.transaction(work, { mayShare: true }))) ?? "done"));
+  const outcomes = works.map(async (work): Promise<unknown> => (await codeOf(store.transaction(work, { mayShare: true }))) ?? "done");
   return {
     outcomes,
     go: () => gates[0]!.resolve(),
@@ -51,7 +54,7 @@ function together(store: Store, works: readonly Work[]): { readonly outcomes: Pr
   };
 }
 
-async function shared(store: Store, works: readonly Work[]): Promise<readonly string[]> {
+async function shared(store: Store, works: readonly Work[]): Promise<readonly unknown[]> {
   const { outcomes, go, rest } = together(store, works);
   go();
   const codes = await Promise.all(outcomes);
