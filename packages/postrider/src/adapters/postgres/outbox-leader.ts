@@ -112,11 +112,11 @@ export class OutboxLeader {
 }
 
 /** A position of the write-ahead log as PostgreSQL writes it: `16/B374D848`. */
-export function lsnText(lsn: bigint): string {
+function lsnText(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`.toUpperCase();
 }
 
-/** See {@link lsnText}. */
+/** See `lsnText`. */
 export function lsnOf(text: string): bigint {
   const [high = "0", low = "0"] = text.split("/");
   return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
