@@ -1,6 +1,6 @@
 // The shop's acceptance check on real brokers of its own, which are killed and started again while orders flow.
 //
-//   node tests/acceptance/on-brokers.ts --on mixed|kafka|rabbitmq|postgres [what the check itself takes, such as --orders 1000 --kills 20]
+//   node tests/acceptance/on-brokers.ts --on mixed|mysql|kafka|rabbitmq|postgres [what the check itself takes, such as --orders 1000 --kills 20]
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -20,6 +20,7 @@ const SHOP = "node --conditions=@postrider/source examples/shop/src/main.ts";
 /** What carries commands, what carries events, and where services remember. */
 const SETUPS: Readonly<Record<string, readonly [commands: BrokerKind, events: BrokerKind, store: BrokerKind]>> = {
   mixed: ["rabbitmq", "kafka", "postgres"],
+  mysql: ["rabbitmq", "kafka", "mariadb"],
   kafka: ["kafka", "kafka", "postgres"],
   rabbitmq: ["rabbitmq", "rabbitmq", "postgres"],
   postgres: ["postgres", "postgres", "postgres"],

@@ -16,7 +16,7 @@ export interface Feed<Tell extends AnyContract> {
 
 /** The table of a feed's due tellings. */
 export const feedTable = (table: string): string =>
-  `create table if not exists ${table} (contract text primary key, changes bigint not null)`;
+  `create table if not exists ${table} (contract varchar(255) primary key, changes bigint not null)`;
 
 /**
  * Something changes that the feed has to tell.
@@ -28,11 +28,13 @@ export async function changed<Tell extends AnyContract>(
   { table, tell, body, delayMs }: Feed<Tell>,
   { tx, schedule }: Pick<HandlerContext, "tx" | "schedule">,
 ): Promise<void> {
-  const due = await tx.get<{ readonly changes: number }>(
-    `insert into ${table} (contract, changes) values (?, 1) on conflict (contract) do update set changes = ${table}.changes + 1 returning changes`,
-    tell.name,
-  );
-  if (due?.changes === 1) schedule(tell, body, { delayMs });
+  for (;;) {
+    const rode = await tx.run(`update ${table} set changes = changes + 1 where contract = ?`, tell.name);
+    if (rode.changes === 1) return;
+    const began = await tx.run(`insert into ${table} (contract, changes) values (?, 1) on conflict do nothing`, tell.name);
+    if (began.changes === 1) return void schedule(tell, body, { delayMs });
+    // Another unit of work began between the two statements, and has been waited for: ride along with it.
+  }
 }
 
 /** It is being told now: what changes from here on needs another telling. Call it before the changes are read. */

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { Infrastructure } from "postrider";
 import { kafka } from "postrider/kafka";
+import { mysqlStores } from "postrider/mysql";
 import { postgres, postgresStores } from "postrider/postgres";
 import { rabbitmq } from "postrider/rabbitmq";
 import { sqlite } from "postrider/sqlite";
+import { inMysqlWords } from "./mysql-words.ts";
 import type { Dialect } from "./part.ts";
 import type { Settings } from "./settings.ts";
 import type { World } from "./world.ts";
@@ -23,6 +25,7 @@ const KAFKA_SESSION_MS = 6_000; // the least that brokers grant unless they are 
 const REVOKE_MS = 4_000;
 // Of one service in one process: a server grants a hundred in all, and a shop split into many processes shares them.
 const CONNECTIONS_PER_SERVICE = 4;
+const MYSQL_CONNECTIONS = 16; // of one process: its services share them
 const SHARED_SCHEMA = "shop";
 
 /** Opens nothing yet: makes of the URLs what carries commands, what carries events, and where services remember. */
@@ -34,7 +37,7 @@ export function infrastructureOf(settings: Settings, world: World): ShopInfrastr
     commands: places.transport(commands, "commands"),
     events: places.transport(events, "events"),
     store: places.stores(store, [commands, events].includes(store)),
-    dialect: schemeOf(store) === "sqlite" ? "sqlite" : "postgres",
+    dialect: dialectOf(store),
   };
 }
 
@@ -59,6 +62,7 @@ class Places {
 
   /** A database that carries messages too keeps everything together, so that what is sent and settled is part of each unit of work. Else each service has a schema. */
   stores(url: string, isShared: boolean): StoreOf {
+    if (schemeOf(url) === "mysql") return this.#mysqlStores(url);
     if (!isShared && schemeOf(url) !== "sqlite") {
       const schema = (service: string): string => `shop_${service}`;
       return postgresStores({ url, schema, maxConnections: CONNECTIONS_PER_SERVICE, ...this.#own() });
@@ -66,6 +70,15 @@ class Places {
     const { store } = this.#database(url);
     if (store === "none") throw new Error("the shop needs stores");
     return store;
+  }
+
+  /** All services in one database, each with its own rows and tables. */
+  #mysqlStores(url: string): StoreOf {
+    const storeOf = mysqlStores({
+      url,
+      maxConnections: Math.min(MYSQL_CONNECTIONS, CONNECTIONS_PER_SERVICE * this.#settings.services.length),
+    });
+    return (service) => inMysqlWords(storeOf(service));
   }
 
   #database(url: string): Infrastructure {
@@ -95,5 +108,10 @@ class Places {
 }
 
 const schemeOf = (url: string): string => url.slice(0, url.indexOf(":"));
+
+function dialectOf(url: string): Dialect {
+  const scheme = schemeOf(url);
+  return scheme === "sqlite" || scheme === "mysql" ? scheme : "postgres";
+}
 
 const isDatabase = (url: string): boolean => ["sqlite", "postgres", "postgresql"].includes(schemeOf(url));

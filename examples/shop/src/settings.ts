@@ -19,7 +19,7 @@ export const SERVICES = [
 /** One of {@link SERVICES}. */
 export type ServiceName = (typeof SERVICES)[number];
 
-/** What the shop runs on: `sqlite:`, `postgres://…`, `amqp://…` and `kafka://host:port,host:port`. */
+/** What the shop runs on: `sqlite:`, `postgres://…`, `amqp://…` and `kafka://host:port,host:port`; as a store also `mysql://…`. */
 export interface InfrastructureUrls {
   readonly commands: string | undefined;
   readonly events: string | undefined;
@@ -55,7 +55,7 @@ const urlOf = (...schemes: readonly string[]): z.ZodOptional<z.ZodString> =>
     .string()
     .regex(new RegExp(`^(${schemes.join("|")}):`), `takes a URL that begins with ${schemes.map((scheme) => `${scheme}:`).join(", ")}`)
     .optional();
-const DATABASES = ["sqlite", "postgres", "postgresql"];
+const DATABASES = ["sqlite", "postgres", "postgresql"]; // these carry messages too
 const BROKERS = ["amqp", "amqps", "kafka"];
 const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -63,7 +63,7 @@ const Environment = z.object({
   SHOP_DATA: z.string().default("data/shop"),
   SHOP_COMMANDS: urlOf(...DATABASES, ...BROKERS),
   SHOP_EVENTS: urlOf(...DATABASES, ...BROKERS),
-  SHOP_STORE: urlOf(...DATABASES),
+  SHOP_STORE: urlOf(...DATABASES, "mysql"),
   SHOP_SERVICES: z
     .string()
     .default(SERVICES.join())

@@ -154,7 +154,7 @@ async function startBus(settings: Settings, world: World, all: readonly Part[], 
     const own = stores.get(part.service.name)!;
     await patiently(clock, async () => {
       await own.open();
-      await own.transaction((tx) => migrate(part, tx, dialect));
+      await migrate(part, own, dialect);
     });
   }
   await bus.start();

@@ -13,7 +13,7 @@ import type { Part } from "../../part.ts";
 
 const FEED = { table: "analytics_tellings", tell: ReportSums, body: {}, delayMs: 200 };
 const TABLES: readonly string[] = [
-  "create table if not exists analytics_sums (name text primary key, value bigint not null)",
+  "create table if not exists analytics_sums (name varchar(255) primary key, value bigint not null)",
   feedTable(FEED.table),
 ];
 

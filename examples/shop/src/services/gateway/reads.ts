@@ -52,7 +52,8 @@ export async function ordersOf(read: Sql, customerId: string | undefined, limit:
   const parameters = customerId === undefined ? [limit] : [customerId, limit];
   const rows = await read.all<OrderRow>(`select * from gateway_orders ${which} order by order_id desc limit ?`, ...parameters);
   const steps = await read.all<StepRow>(
-    `select order_id, status, at from gateway_history where order_id in (select order_id from gateway_orders ${which} order by order_id desc limit ?) order by id`,
+    `select step.order_id, step.status, step.at from gateway_history step
+     join (select order_id from gateway_orders ${which} order by order_id desc limit ?) newest on newest.order_id = step.order_id order by step.id`,
     ...parameters,
   );
   const byOrder = Map.groupBy(steps, (step) => step.order_id);

@@ -6,10 +6,10 @@ import type { Level } from "./stock.ts";
 /** Inventory's tables. */
 export const TABLES: readonly string[] = [
   `create table if not exists inventory_stock (
-     product_id text primary key, on_hand bigint not null check (on_hand >= 0), reserved bigint not null check (reserved >= 0),
+     product_id varchar(255) primary key, on_hand bigint not null check (on_hand >= 0), reserved bigint not null check (reserved >= 0),
      sold bigint not null, version bigint not null, told_version bigint not null default 0)`,
   "create index if not exists inventory_untold on inventory_stock (product_id) where told_version <> version",
-  "create table if not exists inventory_reservations (order_id text primary key, items text not null, state text not null)",
+  "create table if not exists inventory_reservations (order_id varchar(255) primary key, items text not null, state text not null)",
 ];
 
 /** Whether an order's stock is held, was never there, is free again, or gone. */

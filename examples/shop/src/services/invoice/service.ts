@@ -4,8 +4,8 @@ import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
 const TABLES: readonly string[] = [
-  "create table if not exists invoice_counter (name text primary key, value bigint not null)",
-  "create table if not exists invoice_invoices (order_id text primary key, invoice_id text not null unique, body text not null)",
+  "create table if not exists invoice_counter (name varchar(255) primary key, value bigint not null)",
+  "create table if not exists invoice_invoices (order_id varchar(255) primary key, invoice_id varchar(255) not null unique, body text not null)",
   "insert into invoice_counter (name, value) values ('invoice', 0) on conflict do nothing",
 ];
 

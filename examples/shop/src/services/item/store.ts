@@ -4,9 +4,9 @@ import type { Item } from "../../contracts/people.ts";
 /** Item's tables. */
 export const TABLES: readonly string[] = [
   `create table if not exists item_items (
-     product_id text primary key, name text not null, price bigint not null, member_id text, member_name text, version bigint not null)`,
+     product_id varchar(255) primary key, name text not null, price bigint not null, member_id varchar(255), member_name text, version bigint not null)`,
   "create index if not exists item_items_member on item_items (member_id)",
-  "create table if not exists item_members (member_id text primary key, name text not null)",
+  "create table if not exists item_members (member_id varchar(255) primary key, name text not null)",
 ];
 
 /** An item and its version. */
@@ -38,7 +38,7 @@ export async function renameMember(tx: Sql, memberId: string, name: string): Pro
     name,
   );
   const { changes } = await tx.run(
-    "update item_items set member_name = ?, version = version + 1 where member_id = ? and member_name is distinct from ?",
+    "update item_items set member_name = ?, version = version + 1 where member_id = ? and (member_name is null or member_name <> ?)",
     name,
     memberId,
     name,

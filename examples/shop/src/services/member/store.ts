@@ -2,7 +2,7 @@ import type { Sql } from "postrider";
 
 /** Member's tables. */
 export const TABLES: readonly string[] = [
-  "create table if not exists member_members (member_id text primary key, first_name text not null, last_name text not null, email text not null)",
+  "create table if not exists member_members (member_id varchar(255) primary key, first_name text not null, last_name text not null, email text not null)",
 ];
 
 /** Who has signed up. */

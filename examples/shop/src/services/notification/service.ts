@@ -13,7 +13,7 @@ import { textOf } from "./texts.ts";
 const FEED = { table: "notification_tellings", tell: ReportNotes, body: {}, delayMs: 50 };
 const TABLES: readonly string[] = [
   `create table if not exists notification_notes (
-     order_id text not null, step text not null, customer_id text not null, text text not null, at text not null, reported bigint not null default 0,
+     order_id varchar(255) not null, step varchar(255) not null, customer_id text not null, text text not null, at text not null, reported bigint not null default 0,
      primary key (order_id, step))`,
   "create index if not exists notification_unreported on notification_notes (order_id) where reported = 0",
   feedTable(FEED.table),

@@ -6,7 +6,7 @@ import type { Order, Stage } from "./order.ts";
 /** Ordering's tables. */
 export const TABLES: readonly string[] = [
   `create table if not exists ordering_orders (
-     order_id text primary key, customer_id text not null, items text not null, total bigint not null, stage text not null,
+     order_id varchar(255) primary key, customer_id text not null, items text not null, total bigint not null, stage text not null,
      status text not null, reason text, charge_id text, at text not null, version bigint not null)`,
 ];
 

@@ -3,7 +3,7 @@ import type { Sql } from "postrider";
 /** Payment's tables. */
 export const TABLES: readonly string[] = [
   `create table if not exists payment_movements (
-     order_id text not null, kind text not null, charge_id text, amount bigint not null, primary key (order_id, kind))`,
+     order_id varchar(255) not null, kind varchar(255) not null, charge_id text, amount bigint not null, primary key (order_id, kind))`,
 ];
 
 /** Money that moved, or a charge that was declined (no charge id). */

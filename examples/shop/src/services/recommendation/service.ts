@@ -6,8 +6,8 @@ import { SOON } from "../../part.ts";
 import type { Part } from "../../part.ts";
 
 const TABLES: readonly string[] = [
-  "create table if not exists recommendation_products (product_id text primary key, deliveries bigint not null)",
-  "create table if not exists recommendation_pairs (product_id text not null, other_id text not null, count bigint not null, primary key (product_id, other_id))",
+  "create table if not exists recommendation_products (product_id varchar(255) primary key, deliveries bigint not null)",
+  "create table if not exists recommendation_pairs (product_id varchar(255) not null, other_id varchar(255) not null, count bigint not null, primary key (product_id, other_id))",
 ];
 const MOST_SHOWN = 10;
 const MOST_PAIRED = 20; // pairs grow with the square of an order's products; the first twenty tell enough

@@ -7,7 +7,9 @@ import type { Part } from "../../part.ts";
 /** packing ──dispatch──▶ underWay. A recall ends the packing, and may also come first. */
 type Stage = "packing" | "underWay" | "recalled";
 
-const TABLES: readonly string[] = ["create table if not exists shipping_shipments (order_id text primary key, stage text not null)"];
+const TABLES: readonly string[] = [
+  "create table if not exists shipping_shipments (order_id varchar(255) primary key, stage text not null)",
+];
 
 /** The name of a parcel's next news in the schedule: by it a recall takes the news back. */
 const newsOf = (orderId: string): string => `packed ${orderId}`;
