@@ -56,6 +56,7 @@ export interface PgPool extends PgQueryable {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "connect", listener: (client: PgClient) => void): unknown;
   readonly options?: { readonly max?: number };
 }
 
@@ -154,7 +155,9 @@ export class PgConnections {
     if (url !== undefined) return { connectionString: url, ...own };
     const pool = this.#pool ?? (await this.#open());
     if (pool.options === undefined)
-      throw fail("PR_CONFIG_INVALID", { mistakes: 'postgres({ outbox: { by: "replication" } }) needs a url beside a pool without options' });
+      throw fail("PR_CONFIG_INVALID", {
+        mistakes: 'postgres({ outbox: { by: "replication" } }) needs a url beside a pool without options',
+      });
     return { ...(pool.options as ClientConfig), ...own };
   }
 
@@ -191,9 +194,12 @@ export class PgConnections {
 
   async #makePool(): Promise<PgPool> {
     const pool = this.#source.pool ?? (await importPool(this.#source.url ?? "", this.#options));
-    // A pool without this listener ends the process when the server restarts.
-    if (!listened.has(pool)) pool.on("error", this.#onIdleError);
+    if (listened.has(pool)) return pool;
     listened.add(pool);
+    // A pool without this listener ends the process when the server restarts.
+    pool.on("error", this.#onIdleError);
+    // So does a connection that is lent just now: until its borrower hears of it, nobody listens, and a server that ends may say so in the same packet.
+    pool.on("connect", (client) => void client.on("error", () => undefined));
     return pool;
   }
 }
