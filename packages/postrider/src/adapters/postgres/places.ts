@@ -4,10 +4,13 @@
  * Transactions take one place each, fewer than there are connections: what they do meanwhile outside themselves always finds one, or all would wait for each other.
  */
 export class Places {
+  /** How many there are. */
+  readonly count: number;
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   constructor(count: number) {
+    this.count = count;
     this.#free = count;
   }
 

@@ -30,11 +30,12 @@ export interface FlightOptions {
   readonly onCommitted: (transaction: PgTransaction) => void;
 }
 
-/** What became of a flight: how many shared it, whether they had to be sent back, and whether each had no more than one statement. */
+/** What became of a flight: how many shared it, whether they had to be sent back, whether each had no more than one statement, and for how long all waited for something else than the server. */
 export interface Landing {
   readonly units: number;
   readonly hasFallen: boolean;
   readonly isTerse: boolean;
+  readonly idleMs: number;
 }
 
 interface Turn {
@@ -66,6 +67,7 @@ export class SharedFlight {
   #timer: Timer;
   #done = 0;
   #isTerse = true;
+  #idleMs = 0;
   #isClosed = false;
 
   constructor(options: FlightOptions) {
@@ -81,6 +83,7 @@ export class SharedFlight {
       this.#take(first);
       await this.#over.promise;
       this.#isClosed = true;
+      this.#idleMs = transaction.idleMs;
       await transaction.commit();
       onCommitted(transaction);
       for (const { unit, result } of this.#turns) unit.resolve(result);
@@ -95,7 +98,7 @@ export class SharedFlight {
   }
 
   #landing(hasFallen: boolean): Landing {
-    return { units: this.#turns.length, hasFallen, isTerse: this.#isTerse };
+    return { units: this.#turns.length, hasFallen, isTerse: this.#isTerse, idleMs: this.#idleMs };
   }
 
   #take(unit: SharingUnit): void {

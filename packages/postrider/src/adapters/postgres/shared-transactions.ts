@@ -1,22 +1,23 @@
-import type { Clock } from "../../base/clock.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import { SharedFlight } from "./shared-flight.ts";
 import type { Landing, SharingUnit } from "./shared-flight.ts";
-import type { PgTransaction } from "./transaction.ts";
+import { PgTransaction } from "./transaction.ts";
+import type { TransactionPlace } from "./transaction.ts";
 
 /** What sharing needs of its store. */
 export interface SharingOptions {
-  /** For error texts. */
-  readonly store: string;
-  readonly service: string;
-  readonly clock: Clock;
-  readonly begin: () => PgTransaction;
+  readonly place: TransactionPlace;
   readonly onCommitted: (transaction: PgTransaction) => void;
+  /** How many transactions the database has places for. */
+  readonly places: number;
 }
 
 // Flights that are not slow: more of them share less. Three keep the server busy while one waits for the disk (2 cores, November 2026).
 const MAX_BRISK_FLIGHTS = 3;
+// Handlers that wait for something else than the server, on average longer than this: turns one after another would add up what they can wait for side by side.
+const MAX_IDLE_MS = 0.5;
+const IDLE_WEIGHT = 0.1; // of the last one in the average
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 60_000;
 const WELL_SHARED = 1000; // units, after which a fall is an accident again
@@ -26,13 +27,15 @@ const TERSE_MAX = 100_000;
 /**
  * Runs units of work of a backlog several to a transaction.
  *
- * While few are there each begins at once and is alone in its transaction. More wait for a moment, and take their turns one after another in one that is under way: see {@link SharedFlight}.
- * After one that came to nothing nobody shares for a while, longer each time.
+ * While there are fewer than places each begins at once, alone in its transaction: nobody waits for another's. Of more, some wait for a moment, and take their turns one after another in one
+ * that is under way: see {@link SharedFlight}. Nobody does where handlers wait for other things within their turns. After one that came to nothing nobody shares for a while, longer each time.
  */
 export class SharedTransactions {
   readonly #options: SharingOptions;
   readonly #waiting: SharingUnit[] = [];
+  #units = 0; // that wait or are under way
   #brisk = 0;
+  #idleMs = 0; // of a unit, on average
   #pauseMs = 0;
   #pausedUntilMs = 0;
   #sharedWell = 0;
@@ -46,21 +49,28 @@ export class SharedTransactions {
   /** Resolves once it is committed. @throws PR_STORE_CONFLICT where it must run again alone; what `work` throws */
   transact<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
+      this.#units++;
       this.#waiting.push({ work, resolve: resolve as SharingUnit["resolve"], reject });
       this.#start();
     });
   }
 
   get #isPaused(): boolean {
-    return this.#pausedUntilMs > 0 && this.#options.clock.monotonicMs() < this.#pausedUntilMs;
+    if (this.#idleMs > MAX_IDLE_MS) return true;
+    return this.#pausedUntilMs > 0 && this.#options.place.clock.monotonicMs() < this.#pausedUntilMs;
   }
 
   #start(): void {
-    while (this.#waiting.length > 0 && (this.#brisk < MAX_BRISK_FLIGHTS || this.#isPaused)) void this.#fly(this.#waiting.shift()!);
+    while (this.#waiting.length > 0 && this.#mayBegin) void this.#fly(this.#waiting.shift()!);
+  }
+
+  get #mayBegin(): boolean {
+    return this.#units < this.#options.places || this.#brisk < MAX_BRISK_FLIGHTS || this.#isPaused;
   }
 
   async #fly(first: SharingUnit): Promise<void> {
-    const { store, service, clock, begin, onCommitted } = this.#options;
+    const { place, onCommitted } = this.#options;
+    const { store, service, clock } = place;
     let isBrisk = true;
     this.#brisk++;
     const slow = (): void => {
@@ -71,19 +81,28 @@ export class SharedTransactions {
     };
     const next = (): SharingUnit | undefined => (this.#isPaused ? undefined : this.#waiting.shift());
     const overlaps = this.#terse >= this.#terseNeeded;
-    const landing = await new SharedFlight({ store, service, clock, transaction: begin(), overlaps, next, onSlow: slow, onCommitted }).run(
-      first,
-    );
+    const landing = await new SharedFlight({
+      store,
+      service,
+      clock,
+      transaction: new PgTransaction(place),
+      overlaps,
+      next,
+      onSlow: slow,
+      onCommitted,
+    }).run(first);
+    this.#units -= landing.units;
     this.#judge(landing);
     slow();
   }
 
-  #judge({ units, hasFallen, isTerse }: Landing): void {
+  #judge({ units, hasFallen, isTerse, idleMs }: Landing): void {
+    this.#idleMs += (idleMs / units - this.#idleMs) * IDLE_WEIGHT;
     this.#terse = isTerse ? this.#terse + units : 0;
     if (units < 2) return;
     if (hasFallen) {
       this.#pauseMs = this.#pauseMs === 0 ? PAUSE_MIN_MS : Math.min(PAUSE_MAX_MS, this.#pauseMs * 2);
-      this.#pausedUntilMs = this.#options.clock.monotonicMs() + this.#pauseMs;
+      this.#pausedUntilMs = this.#options.place.clock.monotonicMs() + this.#pauseMs;
       this.#sharedWell = 0;
       if (!isTerse) this.#terseNeeded = Math.min(TERSE_MAX, this.#terseNeeded * 2);
     } else if ((this.#sharedWell += units) >= WELL_SHARED) {

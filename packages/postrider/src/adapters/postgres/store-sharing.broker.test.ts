@@ -16,7 +16,7 @@ const STILL: Clock = { ...systemClock, monotonicMs: () => 0, after: () => ({ can
 /** The same, but slowness is noticed. */
 const WATCHED: Clock = { ...systemClock, monotonicMs: () => 0 };
 
-const BRISK_FLIGHTS = 3;
+const PLACES = 7; // of a pool of ten
 const TERSE_UNITS = 64; // before statements of several units may be under way at once
 
 async function opened(schema: TestSchema, clock: Clock): Promise<Store> {
@@ -41,7 +41,7 @@ function together(
   store: Store,
   works: readonly Work[],
 ): { readonly outcomes: Promise<unknown>[]; readonly go: () => void; readonly rest: () => Promise<void> } {
-  const gates = Array.from({ length: BRISK_FLIGHTS }, () => deferred());
+  const gates = Array.from({ length: PLACES - 1 }, () => deferred());
   const held = gates.map(({ promise }) => codeOf(store.transaction(() => promise, { mayShare: true })));
   const outcomes = works.map(async (work): Promise<unknown> => (await codeOf(store.transaction(work, { mayShare: true }))) ?? "done");
   return {
@@ -76,6 +76,28 @@ async function handled(store: Store, work: Work): Promise<void> {
 
 // Without a server there is nothing to check; the bench says why there is none.
 describe.skipIf(missingServer() !== undefined)("transactions that share one of the database's", () => {
+  test("while there are places nobody waits for another's transaction", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema, STILL);
+      const all = deferred();
+      let begun = 0;
+      const work: Work = () => (++begun === PLACES - 1 ? all.resolve() : undefined, all.promise);
+      await Promise.all(Array.from({ length: PLACES - 1 }, () => store.transaction(work, { mayShare: true })));
+      assert.equal(begun, PLACES - 1); // or they would wait here for ever
+    }));
+
+  test("where units of work wait for something else than the server, nobody shares", () =>
+    withSchema(async (schema) => {
+      let nowMs = 0;
+      const store = await opened(schema, { ...STILL, monotonicMs: () => nowMs });
+      await store.transaction(async (tx) => (await add(1)(tx), (nowMs += 100)), { mayShare: true });
+      const all = deferred();
+      let begun = 0;
+      const work: Work = () => (++begun === 2 * PLACES ? all.resolve() : undefined, all.promise);
+      await Promise.all(Array.from({ length: 2 * PLACES }, () => store.transaction(work, { mayShare: true })));
+      assert.equal(begun, 2 * PLACES);
+    }));
+
   test("units of work of a backlog are committed together, each once", () =>
     withSchema(async (schema) => {
       const store = await opened(schema, STILL);

@@ -74,6 +74,7 @@ export class PgStore implements Store {
       service,
       tables,
       isPrepared,
+      clock: host.clock,
       begin: host.begin,
       borrow: () =>
         leaseIn(host.places, connections).catch((error: unknown) => {
@@ -86,11 +87,9 @@ export class PgStore implements Store {
     this.#signal = signal;
     this.#outbox = reader;
     this.#sharing = new SharedTransactions({
-      store: name,
-      service,
-      clock: host.clock,
-      begin: () => new PgTransaction(this.#place),
+      place: this.#place,
       onCommitted: (transaction) => this.#committed(transaction),
+      places: host.places.count,
     });
     this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name });
   }

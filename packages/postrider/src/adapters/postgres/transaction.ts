@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { fail, isPostriderError } from "../../base/errors.ts";
 import type { ContractKind } from "../../contracts/contract.ts";
 import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
@@ -26,6 +27,7 @@ export interface TransactionPlace {
   readonly service: string;
   readonly tables: StoreTables;
   readonly isPrepared: boolean;
+  readonly clock: Clock;
   /** What begins it. Undefined for one that the caller has begun, and will end. */
   readonly begin: string | undefined;
   /** Gives a connection of its own. */
@@ -55,6 +57,9 @@ export class PgTransaction implements StoreTransaction, Joinable {
   #failure: unknown;
   #participant: Participant | undefined;
   #isSealed = false;
+  #underWay = 0;
+  #idleSinceMs: number | undefined;
+  #idleMs = 0;
 
   constructor(place: TransactionPlace) {
     this.#place = place;
@@ -95,6 +100,11 @@ export class PgTransaction implements StoreTransaction, Joinable {
   /** Of which kinds they are. */
   get outboxKinds(): ReadonlySet<ContractKind> {
     return new Set(this.#outgoing.map(({ destination }) => kindOfDestination(destination)));
+  }
+
+  /** For how long, since its first answer, it had no statement under way: whoever used it waited for something else. */
+  get idleMs(): number {
+    return this.#idleMs + (this.#idleSinceMs === undefined ? 0 : this.#place.clock.monotonicMs() - this.#idleSinceMs);
   }
 
   /** Whether a statement has failed: nothing of it can be committed. */
@@ -219,11 +229,19 @@ export class PgTransaction implements StoreTransaction, Joinable {
 
   /** In the order of the calls; one after another where the client cannot have several on their way. */
   async #send(query: PgQuery): Promise<PgResult> {
-    const lease = await this.#lease!;
-    if (lease.client.pipeline === true) return lease.query(query);
-    const sent = this.#last.then(() => lease.query(query));
-    this.#last = sent.catch(() => undefined);
-    return sent;
+    if (this.#underWay++ === 0) {
+      this.#idleMs = this.idleMs;
+      this.#idleSinceMs = undefined;
+    }
+    try {
+      const lease = await this.#lease!;
+      if (lease.client.pipeline === true) return await lease.query(query);
+      const sent = this.#last.then(() => lease.query(query));
+      this.#last = sent.catch(() => undefined);
+      return await sent;
+    } finally {
+      if (--this.#underWay === 0) this.#idleSinceMs = this.#place.clock.monotonicMs();
+    }
   }
 
   #brokenError(): Error {
