@@ -15,7 +15,6 @@ import { queryRoutes } from "./http/queries.ts";
 import { httpServer } from "./http/server.ts";
 import { infrastructureOf } from "./infrastructure.ts";
 import { streamRoutes } from "./http/streams.ts";
-import { Intake } from "./services/gateway/intake.ts";
 import { migrate } from "./part.ts";
 import type { Part } from "./part.ts";
 import { partsOf } from "./parts.ts";
@@ -63,7 +62,7 @@ export async function startShop(settings: Settings, world: World): Promise<Shop>
   const shop = new RunningShop(app, bus, provider, world.clock);
   healthRoutes(app, bus, () => shop.isStopping);
   if (runs("member")) internalMemberRoutes(app, bus.as("member").read);
-  if (runs("gateway")) gatewayRoutes(app, bus, tail, world, !runs("ordering"));
+  if (runs("gateway")) gatewayRoutes(app, bus, tail, world);
   late.url = await shop.open(settings);
   if (settings.isDemo && runs("gateway")) shop.attach(startDemo(late.url, world));
   return shop;
@@ -173,10 +172,9 @@ async function patiently(clock: Clock, work: () => Promise<void>): Promise<void>
   }
 }
 
-function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World, isAlone: boolean): void {
+function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World): void {
   const sender = bus.as("gateway");
-  const intake = isAlone ? new Intake({ read: () => sender.read, clock }) : undefined;
-  orderRoutes(app, { sender, clock, ids, intake, onAccepted: () => tail.poke() });
+  orderRoutes(app, { sender, clock, ids, onAccepted: () => tail.poke() });
   streamRoutes(app, { tail, clock, read: sender.read, logger });
   catalogueRoutes(app, { sender, ids });
   memberRoutes(app, { sender, ids });

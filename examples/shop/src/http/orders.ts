@@ -3,7 +3,6 @@ import { isPostriderError } from "postrider";
 import type { Clock, Ids, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
 import { urgencyOf } from "../contracts/shapes.ts";
-import type { Intake } from "../services/gateway/intake.ts";
 import { placeOrder } from "../services/gateway/place.ts";
 import type { Placing } from "../services/gateway/place.ts";
 import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
@@ -18,8 +17,6 @@ export interface OrderRoutesNeeds {
   readonly sender: Sender;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Holds orders back where they are carried out in other processes. In one process the event loop does. */
-  readonly intake: Intake | undefined;
   /** Hears that an order was accepted. */
   readonly onAccepted: () => void;
 }
@@ -30,7 +27,6 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
-    await needs.intake?.admit();
     const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
     needs.onAccepted();
