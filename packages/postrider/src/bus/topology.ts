@@ -48,6 +48,7 @@ export function topologyOf(input: TopologyInput): AppTopology {
   const subscriptions = input.services
     .flatMap((service) => subscriptionsOf(service, destinations))
     .map((subscription) => ({ transport: transportOf(subscription.destination), subscription }));
+  for (const { transport, subscription } of subscriptions) addLetters(destinations, transport, subscription.destination);
   return {
     topologies: byTransport([...destinations.values()], subscriptions, transportOf),
     subscriptions,
@@ -81,6 +82,13 @@ function subscriptionsOf(service: Service, destinations: ReadonlyMap<string, Des
       from: destination.kind === "commands" ? "earliest" : (service.options.from ?? "earliest"),
     };
   });
+}
+
+/** Where the copies of a destination's dead letters go, if its transport writes any. */
+function addLetters(destinations: Map<string, Destination>, { letterCopies }: Transport, destination: Destination): void {
+  if (letterCopies === undefined) return;
+  const name = letterCopies.destinationOf(destination.name);
+  if (!destinations.has(name)) destinations.set(name, { ...destination, name });
 }
 
 /** Conditions that hold for all that the service wants of a type: only those may be pushed down. */

@@ -46,7 +46,7 @@ export class Aside {
     const letter = this.#settlement.letterOfHeld(claimed, list, failure);
     store!
       .transaction(async (transaction) => {
-        await transaction.deadLetters.add(letter);
+        await this.#settlement.addLetter(transaction, letter);
         await transaction.held.complete(claimed);
       })
       .catch((error: unknown) => logger.error({ err: error, service }, "a held message could not be given up; it stays held"));

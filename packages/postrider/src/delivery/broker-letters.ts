@@ -1,5 +1,6 @@
 import { derivedId } from "../base/ids.ts";
 import type { Envelope, FoundMessage, Outgoing } from "../envelope/envelope.ts";
+import { failureHeaders } from "../envelope/failure-headers.ts";
 import { isoTime } from "../envelope/iso-time.ts";
 import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { Failure } from "./policy.ts";
@@ -27,13 +28,7 @@ export async function writeBrokerLetter(runtime: Runtime, letter: BrokerLetter):
   const { service, clock, sendDeadlineMs } = runtime;
   const headers = {
     ...letter.found.headers,
-    "postrider-failed-service": service,
-    "postrider-failed-destination": letter.destination,
-    "postrider-failure-list": letter.list,
-    "postrider-failure-code": letter.failure.code,
-    "postrider-failure-reason": letter.failure.reason,
-    "postrider-failure-attempts": String(letter.attempts),
-    "postrider-failed-at": isoTime(clock.now()),
+    ...failureHeaders({ ...letter, ...letter.failure, service, at: clock.now() }),
   };
   const outgoing: Outgoing = {
     destination: brokerLettersOf(service),

@@ -16,6 +16,7 @@ import { OutageMode } from "./outage.ts";
 import { DEFAULT_RETRY } from "./policy.ts";
 import { colocatedOf } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
+import { LetterCopier } from "./letter-copies.ts";
 import { Parking } from "./parking.ts";
 import { Settlement } from "./settlement.ts";
 import { StartLedger } from "./starts.ts";
@@ -198,6 +199,7 @@ function consumerOf(wiring: Wiring): { readonly consumer: Consumer; readonly flo
     runtime,
     destination: subscription.destination.name,
     colocated: colocatedOf(runtime, transport),
+    copier: new LetterCopier(transport, subscription.destination),
     onHeld,
   });
   const maxParkedPerKey = service.options.maxParkedPerKey ?? SERVICE_DEFAULTS.maxParkedPerKey;

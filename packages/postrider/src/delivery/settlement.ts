@@ -7,6 +7,7 @@ import type { StoreTransaction } from "../ports/store.ts";
 import type { Delivery, Colocated } from "../ports/transport.ts";
 import type { Envelope } from "../envelope/envelope.ts";
 import { writeBrokerLetter } from "./broker-letters.ts";
+import type { LetterCopier } from "./letter-copies.ts";
 import type { Failure } from "./policy.ts";
 import { failedReply } from "./reply.ts";
 import { enlist, inOrder } from "./runtime.ts";
@@ -18,8 +19,16 @@ export interface SettlementOptions {
   readonly runtime: Runtime;
   readonly destination: string;
   readonly colocated: Colocated | undefined;
+  readonly copier: LetterCopier;
   /** Called after a commit that held a message: when it is due. */
   readonly onHeld: (dueAt: number) => void;
+}
+
+/** What is known of a message given up besides its delivery. */
+interface FoundLetter {
+  readonly id: string;
+  readonly envelope: Envelope | undefined;
+  readonly attempts: number;
 }
 
 /** Ends messages otherwise than by success, each in one transaction with its settling: put off, parked, given up. Nothing is ever settled before its row is safe. */
@@ -102,7 +111,7 @@ export class Settlement {
       redrives: work.held?.redrives ?? 0,
     });
     await this.#write(work, [
-      (transaction) => transaction.deadLetters.add(letter),
+      (transaction) => this.addLetter(transaction, letter),
       (transaction) => enlist(runtime, transaction, failedReply(runtime, envelope, failure)),
     ]);
     if (letter.isOrdered) work.lane.blocked.add(letter.key!);
@@ -114,31 +123,26 @@ export class Settlement {
     const { runtime, colocated } = this.#options;
     const id = runtime.ids.next();
     if (runtime.store === undefined) return this.#toBroker(delivery, list, failure, { id, envelope, attempts: 0 });
-    const letter = deadLetterOf({
-      id,
-      service: runtime.service,
-      list,
-      found: { envelope: envelope ?? delivery.envelope, headers: delivery.headers, body: delivery.body },
-      contract: (envelope ?? delivery.envelope)?.type ?? "",
-      destination: this.#options.destination,
-      lane: delivery.lane.number,
-      key: (envelope ?? delivery.envelope)?.partitionkey,
-      isOrdered: false,
-      failure,
-      attempts: 0,
-      at: runtime.clock.now(),
-      redrives: 0,
-    });
+    const letter = this.#letterOfFound(delivery, list, failure, { id, envelope, attempts: 0 });
     const reply = envelope === undefined || list === "expired" ? [] : failedReply(runtime, envelope, failure);
     await this.#store.transaction((transaction) =>
       inOrder([
-        () => transaction.deadLetters.add(letter),
+        () => this.addLetter(transaction, letter),
         () => enlist(runtime, transaction, reply),
         () => colocated?.settleIn(transaction, delivery),
       ]),
     );
     if (colocated === undefined) await delivery.ack();
     return id;
+  }
+
+  /** Writes a letter, and its copy for the broker where the app wants one: neither without the other. */
+  addLetter(transaction: StoreTransaction, letter: DeadLetter): MaybePromise<void> {
+    const copies = this.#options.copier.of(letter);
+    return inOrder([
+      () => transaction.deadLetters.add(letter),
+      () => (copies.length === 0 ? undefined : transaction.outbox.append(copies)),
+    ]);
   }
 
   /** The letter of a held message that no handler of this service reads any more. */
@@ -167,22 +171,32 @@ export class Settlement {
     return this.#store.transaction((transaction) => transaction.held.parkedCount(this.#options.destination, key));
   }
 
-  /** Without a store the broker keeps what was given up. The ack follows its confirm: the other way round a crash would lose the message. */
-  async #toBroker(
-    delivery: Delivery,
-    list: DeadLetterList,
-    failure: Failure,
-    letter: { readonly id: string; readonly envelope: Envelope | undefined; readonly attempts: number },
-  ): Promise<string> {
+  #letterOfFound(delivery: Delivery, list: DeadLetterList, failure: Failure, { id, envelope, attempts }: FoundLetter): DeadLetter {
     const { runtime, destination } = this.#options;
-    await writeBrokerLetter(runtime, {
-      found: delivery,
+    const known = envelope ?? delivery.envelope;
+    return deadLetterOf({
+      id,
+      service: runtime.service,
       list,
-      failure,
-      attempts: letter.attempts,
+      found: { envelope: known, headers: delivery.headers, body: delivery.body },
+      contract: known?.type ?? "",
       destination,
-      position: delivery.position,
+      lane: delivery.lane.number,
+      key: known?.partitionkey,
+      isOrdered: false,
+      failure,
+      attempts,
+      at: runtime.clock.now(),
+      redrives: 0,
     });
+  }
+
+  /** Without a store the broker keeps what was given up. The ack follows its confirm: the other way round a crash would lose the message. */
+  async #toBroker(delivery: Delivery, list: DeadLetterList, failure: Failure, letter: FoundLetter): Promise<string> {
+    const { runtime, destination, copier } = this.#options;
+    const { attempts } = letter;
+    if (!(await copier.send(this.#letterOfFound(delivery, list, failure, letter), runtime.sendDeadlineMs)))
+      await writeBrokerLetter(runtime, { found: delivery, list, failure, attempts, destination, position: delivery.position });
     const asked = letter.envelope?.replyto === undefined || list === "expired" ? [] : failedReply(runtime, letter.envelope, failure);
     if (asked.length > 0) await runtime.transportOf("command").send(asked, { deadlineMs: runtime.sendDeadlineMs });
     await delivery.ack();

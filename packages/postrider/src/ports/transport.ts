@@ -2,6 +2,7 @@ import type { PostriderError } from "../base/errors.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import type { FoundMessage, Outgoing } from "../envelope/envelope.ts";
 import type { Where } from "../contracts/contract.ts";
+import type { DeadLetter } from "./dead-letters.ts";
 import type { StoreTransaction } from "./store.ts";
 
 /** What a transport can do by itself. What it cannot is emulated above it, or refused at start: never ignored. */
@@ -210,10 +211,20 @@ export interface Transport {
    * @throws PR_SUBSCRIPTION_USED while somebody reads it, or when it has unread messages and `dropUnread` is not given
    */
   retire?(subscription: Retirement): Promise<void>;
+  /** Present where the app wants copies of dead letters on the broker. */
+  readonly letterCopies?: LetterCopies | undefined;
   /** Flushes, then closes. May be called twice. */
   close(): Promise<void>;
   /** Present where the transport lives in the store's database. */
   readonly colocated?: Colocated;
+}
+
+/** Copies of dead letters on the broker, beside the letters in the store, for readers that know nothing of it. */
+export interface LetterCopies {
+  /** Where a destination's copies go, by its name. */
+  destinationOf(destination: string): string;
+  /** The copy of a letter that was read from a destination of this kind; it leaves by the outbox, with the letter's own transaction. */
+  copyOf(letter: DeadLetter, kind: Destination["kind"]): Outgoing;
 }
 
 /** What a transport can do inside a transaction of a store that shares its database. */

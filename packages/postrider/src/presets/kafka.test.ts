@@ -19,6 +19,21 @@ test("every mistake is named at once", () => {
   expect(() => kafka({ brokers: [], heartbeatMs: 20_000, revokeMs: 40_000 })).toThrow(/PR_CONFIG_INVALID.*brokers.*heartbeatMs.*revokeMs/);
 });
 
+test("names of dead letters that mean nothing are mistakes", () => {
+  // @ts-expect-error the option is a closed list
+  const strange: KafkaOptions = { brokers: ["a:9092"], deadLetterTopics: "dlt" };
+  expect(() => kafka(strange)).toThrow(/PR_CONFIG_INVALID.*deadLetterTopics/);
+  expect(() => kafka({ brokers: ["a:9092"], deadLetterTopic: (topic) => `${topic}.DLT` })).toThrow(
+    /PR_CONFIG_INVALID.*needs deadLetterTopics/,
+  );
+});
+
+test("the topics of dead letters are part of the topology", async () => {
+  expect(kafka({ brokers: ["a:9092"] }).letterCopies).toBeUndefined();
+  expect(kafka({ brokers: ["a:9092"], deadLetterTopics: "dlq" }).letterCopies?.destinationOf("order.events")).toBe("order.events.dlq");
+  expect(kafka({ brokers: ["a:9092"], deadLetterTopics: "spring" }).letterCopies?.destinationOf("order.events")).toBe("order.events-dlt");
+});
+
 test("what a send survives and what it takes is said", () => {
   const { capabilities } = kafka({ brokers: ["a:9092"], maxMessageBytes: 1024 * 1024 });
   expect(capabilities).toMatchObject({ lanes: "owned", priority: "none", replay: true, maxBodyBytes: 960 * 1024 });

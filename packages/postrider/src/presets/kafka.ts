@@ -6,6 +6,7 @@ import type { Ids } from "../base/ids.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
 import type { KafkaCompression } from "../adapters/kafka/batch-writer.ts";
+import { KafkaLetterCopies } from "../adapters/kafka/letter-copies.ts";
 import type { KafkaTopicOptions } from "../adapters/kafka/topology.ts";
 import { KafkaTransport } from "../adapters/kafka/transport.ts";
 import type { KafkaTransportOptions } from "../adapters/kafka/transport.ts";
@@ -45,6 +46,13 @@ export interface KafkaOptions extends Omit<KafkaConnection, "clientId"> {
    * those that an instance has taken (`prefetchCount`), and wait behind the rest of the backlog.
    */
   readonly priority?: "none" | "fetched";
+  /**
+   * Whether a message that is given up is also written to a topic beside its own, in the partition of the same number: with `dlq` to `<topic>.dlq`, with the reason in
+   * headers `postrider-failure-*`; with `spring` to `<topic>-dlt`, with the headers of Spring's `DeadLetterPublishingRecoverer`. Default `none`: the store has it.
+   */
+  readonly deadLetterTopics?: "none" | "dlq" | "spring";
+  /** Another name for a topic's dead letters. */
+  readonly deadLetterTopic?: (destination: string) => string;
   /** The topic for answers, one for all instances of an app. Default `postrider.replies`. */
   readonly replyTopic?: string;
   /** Copies of each partition of topics that are made. Default what the brokers are set to. */
@@ -70,6 +78,7 @@ const MIB = 1024 * 1024;
 export function kafka(options: KafkaOptions): Transport {
   check(options);
   const { clock = systemClock, brokers, tls, sasl, topics = {}, replicationFactor = -1 } = options;
+  const groupOf = options.groupId ?? ((service, destination) => `${service}.${destination}`);
   const decided: KafkaTransportOptions = {
     connection: {
       brokers,
@@ -91,13 +100,22 @@ export function kafka(options: KafkaOptions): Transport {
     replyTopic: options.replyTopic ?? "postrider.replies",
     priority: options.priority ?? "none",
     replicationFactor,
-    groupOf: options.groupId ?? ((service, destination) => `${service}.${destination}`),
+    groupOf,
+    letterCopies: letterCopiesOf(options, groupOf),
     topicOptions: (destination) => ({ ...(replicationFactor === -1 ? {} : { replicationFactor }), ...topics[destination] }),
   };
   return new KafkaTransport(decided);
 }
 
-function check({ brokers, groupProtocol, heartbeatMs = 1000, sessionMs = 30_000, revokeMs = 8000 }: KafkaOptions): void {
+function letterCopiesOf(
+  { deadLetterTopics: form = "none", deadLetterTopic: topicOf }: KafkaOptions,
+  groupOf: KafkaTransportOptions["groupOf"],
+): KafkaLetterCopies | undefined {
+  return form === "none" ? undefined : new KafkaLetterCopies({ form, topicOf, groupOf });
+}
+
+function check(options: KafkaOptions): void {
+  const { brokers, groupProtocol, heartbeatMs = 1000, sessionMs = 30_000, revokeMs = 8000, deadLetterTopics = "none" } = options;
   if (groupProtocol === "consumer")
     throw fail("PR_FEATURE_REFUSED", {
       feature: 'groupProtocol: "consumer" (KIP-848)',
@@ -109,5 +127,8 @@ function check({ brokers, groupProtocol, heartbeatMs = 1000, sessionMs = 30_000,
   if (brokers.length === 0) mistakes.push("kafka({ brokers }) needs at least one host:port");
   if (heartbeatMs * 3 > sessionMs) mistakes.push("kafka({ heartbeatMs }) must be at most a third of sessionMs");
   if (revokeMs >= sessionMs) mistakes.push("kafka({ revokeMs }) must be shorter than sessionMs");
+  if (!["none", "dlq", "spring"].includes(deadLetterTopics)) mistakes.push('kafka({ deadLetterTopics }) must be "none", "dlq" or "spring"');
+  if (options.deadLetterTopic !== undefined && deadLetterTopics === "none")
+    mistakes.push("kafka({ deadLetterTopic }) needs deadLetterTopics");
   if (mistakes.length > 0) throw fail("PR_CONFIG_INVALID", { mistakes: mistakes.join("; ") });
 }

@@ -18,6 +18,8 @@ export interface RecordBatch {
 export interface RawRecord {
   readonly offset: number;
   readonly timestampMs: number;
+  /** Whether its time is that of the broker. */
+  readonly isAppendTime: boolean;
   readonly bytes: number;
   /** What its places are places in. */
   readonly buffer: Buffer;
@@ -64,7 +66,7 @@ export function recordsOf(batch: RecordBatch, from: number): RawRecord[] {
     const timeDelta = reader.nextLong();
     const offset = batch.firstOffset + reader.next();
     const timestampMs = isAppendTime ? batch.maxTimestampMs : batch.firstTimestampMs + timeDelta;
-    if (offset >= from) found.push({ offset, timestampMs, bytes, buffer, keyAt: reader.at });
+    if (offset >= from) found.push({ offset, timestampMs, isAppendTime, bytes, buffer, keyAt: reader.at });
     reader.at = end;
   }
   return found;

@@ -15,7 +15,9 @@ import { LaneKeeper } from "./lane-keeper.ts";
 import { laneStarts } from "./lane-starts.ts";
 import { EARLIEST, LATEST, offsetsAt } from "./offsets.ts";
 import { Outstanding } from "../../base/outstanding.ts";
+import { withOrigin } from "./origin.ts";
 import { decodeRecord, typeOfRecord } from "./record-reader.ts";
+import type { DecodedRecord } from "./record-reader.ts";
 import type { RawRecord } from "./batch-reader.ts";
 import type { Topic, TopicDirectory } from "./topic-directory.ts";
 import type { KafkaConnection, KafkaModule, VendorAdmin } from "./vendor.ts";
@@ -37,6 +39,8 @@ export interface ConsumptionOptions {
   readonly commitIntervalMs: number;
   readonly maxPartitionBytes: number;
   readonly instanceId: string | undefined;
+  /** Whether messages know where they were read. */
+  readonly keepsOrigin: boolean;
   readonly onClosed: (consumption: KafkaConsumption) => void;
 }
 
@@ -223,10 +227,15 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
       else {
         lane.shift();
         const slot = lane.slots.add(record.offset, record.timestampMs);
-        batch.push(new KafkaDelivery(decodeRecord(record), { slot, owner: lane, bytes: record.bytes }, this, false));
+        batch.push(new KafkaDelivery(this.#decode(record, lane), { slot, owner: lane, bytes: record.bytes }, this, false));
       }
     }
     return batch;
+  }
+
+  #decode(record: RawRecord, { lane }: OwnedLane): DecodedRecord {
+    const decoded = decodeRecord(record);
+    return this.#options.keepsOrigin ? withOrigin(decoded, record, lane.number) : decoded;
   }
 
   #count(lane: OwnedLane, bytes: number): boolean {

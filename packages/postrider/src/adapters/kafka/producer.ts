@@ -10,6 +10,9 @@ import { KafkaBatchSink } from "./batch-sink.ts";
 import { batchBytes } from "./batch-writer.ts";
 import type { KafkaCompression } from "./batch-writer.ts";
 import { partitionOfHash } from "./murmur2.ts";
+import { parseLetterAddress } from "./letter-address.ts";
+import { encodeLetter } from "./letter-record.ts";
+import type { PlacedRecord } from "./letter-record.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type { Waiting } from "./part-queue.ts";
 import { parseReplyAddress } from "./reply-address.ts";
@@ -38,6 +41,8 @@ export interface ProducerOptions {
 interface Route {
   readonly destination: string;
   readonly reply: ReplyAddress | undefined;
+  /** Whether copies of dead letters go there, which know their partition. */
+  readonly isOfLetters: boolean;
   readonly name: string;
   /** Undefined where there is no such topic. */
   readonly partitions: number | undefined;
@@ -138,27 +143,34 @@ export class KafkaProducer {
 
   #routeOf(destination: string): Route {
     const reply = parseReplyAddress(destination);
-    const name = reply?.topic ?? destination;
-    return { destination, reply, name, partitions: this.#options.topics.peek(name)?.partitions };
+    const letters = parseLetterAddress(destination);
+    const name = reply?.topic ?? letters ?? destination;
+    return { destination, reply, isOfLetters: letters !== undefined, name, partitions: this.#options.topics.peek(name)?.partitions };
   }
 
-  #pushOne(place: Pick<Waiting, "call" | "at">, message: Outgoing, { reply, name, partitions }: Route): SendOutcome {
+  #pushOne(place: Pick<Waiting, "call" | "at">, message: Outgoing, route: Route): SendOutcome {
     const { envelope, body } = message;
+    const { name, partitions } = route;
     if (partitions === undefined) return unknownDestination(name);
     const { maxBodyBytes, maxMessageBytes } = this.#options;
     const { type } = envelope;
     // A text has at most three bytes a unit: most need no count.
     const size = typeof body === "string" && body.length * 3 <= maxBodyBytes ? 0 : bodyBytes(body);
     if (size > maxBodyBytes) return fail("PR_BODY_TOO_LARGE", { contract: type, bytes: size, limit: maxBodyBytes });
-    const record = this.#writer.encode(message, reply === undefined ? envelope.partitionkey : undefined, reply?.inbox);
+    const { record, partition } = this.#encode(message, route, partitions);
     if (record.length > maxMessageBytes - BATCH_OVERHEAD_BYTES && batchBytes([record]) > maxMessageBytes)
       return fail("PR_BODY_TOO_LARGE", { contract: type, bytes: record.length, limit: maxMessageBytes });
-    const partition = reply?.partition ?? partitionOfHash(this.#writer.keyHash, partitions);
     this.#accumulator.push(name, partition, { record, type, call: place.call, at: place.at });
     return undefined;
+  }
+
+  #encode(message: Outgoing, { reply, isOfLetters }: Route, partitions: number): PlacedRecord {
+    if (isOfLetters) return encodeLetter(this.#writer, message, partitions);
+    const record = this.#writer.encode(message, reply === undefined ? message.envelope.partitionkey : undefined, reply?.inbox);
+    return { record, partition: reply?.partition ?? partitionOfHash(this.#writer.keyHash, partitions) };
   }
 }
 
 function topicOf(destination: string): string {
-  return parseReplyAddress(destination)?.topic ?? destination;
+  return parseReplyAddress(destination)?.topic ?? parseLetterAddress(destination) ?? destination;
 }

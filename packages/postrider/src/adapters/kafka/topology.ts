@@ -1,5 +1,5 @@
 import { fail } from "../../base/errors.ts";
-import type { Destination, DestinationStatus, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
+import type { Destination, DestinationStatus, LetterCopies, Subscription, Topology, TopologyChange } from "../../ports/transport.ts";
 import { committedOf, EARLIEST, LATEST, offsetsAt } from "./offsets.ts";
 import type { Topic } from "./topic-directory.ts";
 import { createTopics, differingConfigs, setConfigs } from "./topics-admin.ts";
@@ -24,13 +24,17 @@ export interface KafkaTopicOptions {
 export interface TopologyOptions extends TopicAdministration {
   readonly groupOf: (service: string, destination: string) => string;
   readonly topicOptions: (destination: string) => KafkaTopicOptions;
+  readonly letterCopies: LetterCopies | undefined;
   readonly maxMessageBytes: number;
 }
 
 /** How the cluster differs from a topology. Topics of others are not listed: a cluster is shared. */
 export async function differences(options: TopologyOptions, topology: Topology): Promise<TopologyChange[]> {
   try {
-    const topics = await Promise.all(topology.destinations.map((destination) => topicDifferences(options, destination)));
+    const letters = letterTopics(options, topology);
+    const topics = await Promise.all(
+      topology.destinations.map((destination) => topicDifferences(options, destination, !letters.has(destination.name))),
+    );
     const groups = await Promise.all(topology.subscriptions.map((subscription) => groupDifferences(options, subscription)));
     return [...topics.flat(), ...groups.flat()];
   } catch (error) {
@@ -121,12 +125,21 @@ export async function destinationStatuses(options: TopologyOptions, topology: To
   return (await Promise.all(statuses)).filter((status) => status !== undefined);
 }
 
-async function topicDifferences(options: TopologyOptions, { name, kind, lanes, isExternal }: Destination): Promise<TopologyChange[]> {
+/** The topics for dead letters: whoever made them, any number of partitions will do. */
+function letterTopics({ letterCopies }: TopologyOptions, { destinations }: Topology): ReadonlySet<string> {
+  return new Set(letterCopies && destinations.map(({ name }) => letterCopies.destinationOf(name)));
+}
+
+async function topicDifferences(
+  options: TopologyOptions,
+  { name, kind, lanes, isExternal }: Destination,
+  isOfLanes: boolean,
+): Promise<TopologyChange[]> {
   const topic = await options.topics.ask(name);
   if (topic === undefined) return [{ action: "create", thing: name, detail: `${kind}, ${lanes} partitions` }];
   if (isExternal) return [];
   const changes: TopologyChange[] = [];
-  if (topic.partitions !== lanes) {
+  if (isOfLanes && topic.partitions !== lanes) {
     const hazard =
       "with another number, keys go to other partitions and overtake what waits in the old ones: drain the topic first, or make a new one";
     changes.push({ action: "change", thing: name, detail: `${topic.partitions} partitions there, ${lanes} wanted; ${hazard}` });

@@ -7,6 +7,7 @@ import type { Logger } from "../../ports/logger.ts";
 import type {
   Consumption,
   DestinationStatus,
+  LetterCopies,
   ReadMessage,
   ReadRange,
   ReplyInbox,
@@ -47,6 +48,8 @@ export interface KafkaTransportOptions {
   readonly commitIntervalMs: number;
   readonly instanceId: string | undefined;
   readonly replyTopic: string;
+  /** Undefined where dead letters stay in the store. */
+  readonly letterCopies: LetterCopies | undefined;
   readonly priority: "none" | "fetched";
   readonly replicationFactor: number;
   readonly groupOf: (service: string, destination: string) => string;
@@ -69,6 +72,7 @@ const ADMIN_RETRY_MS = 200;
 export class KafkaTransport implements Transport {
   readonly name = "kafka";
   readonly capabilities: TransportCapabilities;
+  readonly letterCopies: LetterCopies | undefined;
   readonly #options: KafkaTransportOptions;
   readonly #consumptions = new Set<KafkaConsumption>();
   readonly #inboxes = new Set<ReplyInbox>();
@@ -79,6 +83,7 @@ export class KafkaTransport implements Transport {
 
   constructor(options: KafkaTransportOptions) {
     this.#options = options;
+    this.letterCopies = options.letterCopies;
     this.capabilities = {
       lanes: "owned",
       positions: true,
@@ -130,6 +135,7 @@ export class KafkaTransport implements Transport {
       commitIntervalMs,
       maxPartitionBytes,
       instanceId,
+      keepsOrigin: this.letterCopies !== undefined,
       groupId: groupOf(subscription.service, topic.name),
       onClosed: (closed) => this.#consumptions.delete(closed),
     });

@@ -18,6 +18,11 @@ export const TOMBSTONE_HEADER = "kafka-tombstone";
 /** The record's key, which a foreign message has nowhere else. */
 export const KEY_HEADER = "kafka-key";
 
+/** Where a message was read, for the copy of its dead letter: partition, offset, time, and what time that is. */
+export const ORIGIN_HEADER = "kafka-origin";
+/** In the outbox: what the producer must know of a dead letter's copy. */
+export const COPY_HEADER = "pr-copy";
+
 /** Whether a header is one of W3C's, which have no prefix. */
 export function isTraceName(name: string): boolean {
   return name === "traceparent" || name === "tracestate" || name === "baggage";
