@@ -17,6 +17,11 @@ describe("the environment", () => {
     expect(settingsOf({ SHOP_SERVICES: "ordering, payment,ordering" }).services).toEqual(["ordering", "payment"]);
   });
 
+  test("may let services remember on MySQL, which carries no messages", () => {
+    expect(settingsOf({ SHOP_STORE: "mysql://root@localhost/shop" }).infrastructure.store).toBe("mysql://root@localhost/shop");
+    expect(() => settingsOf({ SHOP_EVENTS: "mysql://root:secret@localhost/shop" })).toThrow(/^(?!.*secret).*SHOP_EVENTS/);
+  });
+
   test("that is wrong is refused with every mistake named", () => {
     expect(() =>
       settingsOf({ PORT: "70000", SHOP_SERVICES: "gateway,kitchen", SHOP_DEMO: "maybe", PAYMENT_PROVIDER_URL: "ftp://provider" }),
