@@ -1,4 +1,4 @@
-import { closeSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
@@ -67,7 +67,7 @@ test("a file of a newer release is refused and left as it is", async () => {
 test("a failed sync acknowledges nothing, and everything is refused from then on", async () => {
   await using world = await sqliteWorld();
   await world.open("reader");
-  closeSync(syncDescriptor(world.path));
+  makeUnsyncable(syncDescriptor(world.path));
   expect(await world.send(world.messages(1))).toEqual(["PR_STORE_SYNC_FAILED"]);
   expect(await world.send(world.messages(1))).toEqual(["PR_STORE_SYNC_FAILED"]);
   await expect(world.store.transaction((transaction) => transaction.run("create table business (note text)"))).rejects.toMatchObject({
@@ -171,6 +171,19 @@ test("acknowledgements that meet a full disk are written once there is room", as
 
 async function limitPages({ store }: SqliteWorld, pages: number): Promise<void> {
   await store.transaction((transaction) => (transaction.raw as DatabaseSync).exec(`pragma max_page_count = ${pages}`));
+}
+
+/**
+ * Puts a file that cannot be synced in the place of a descriptor.
+ *
+ * One that is only closed is given at once to whatever file this process opens next, which is synced in its stead, and well.
+ */
+function makeUnsyncable(descriptor: number): void {
+  closeSync(descriptor);
+  const opened = [openSync("/dev/null", "r")];
+  while (opened.at(-1)! < descriptor) opened.push(openSync("/dev/null", "r")); // the lowest free number comes first
+  expect(opened.pop()).toBe(descriptor);
+  for (const other of opened) closeSync(other);
 }
 
 /** The adapter's own descriptor of the log: the one that is open for reading only. */
