@@ -81,31 +81,6 @@ describe("services of others on the same topics", () => {
       expect(shown).toMatch(new RegExp(String.raw`^key-0\|.*ce_id=${message.envelope.id}.*\|\{"at":1\}$`, "m"));
       const body = '{"event_id":"k-1","event_type":"member.updated.v1","data":{"name":"값"}}';
       await runKcat(["-b", broker, "-P", "-t", destination.name, "-k", "m-1", "-H", "trace=t-1", "-z", "zstd"], body);
-      await until(() => keeper.deliveries.length === 2 * COUNT, "ours had both");
-      const springs = keeper.deliveries.filter(({ envelope }) => envelope === undefined);
-      const mapping = headerIdentity({ names: { key: ["kafka-key"] } });
-      expect(springs.map((delivery) => mapping(delivery, undefined)).toSorted((a, b) => a!.id!.localeCompare(b!.id!))[0]).toMatchObject({
-        type: "order.paid",
-        version: 2,
-        id: "spring-0",
-        key: "key-0",
-      });
-      await transport.close();
-    },
-  );
-
-  // The reason stands in the name.
-  test.skipIf(noKcat !== undefined)(
-    `kcat reads key, headers and body of ours, and ours what it writes, identity in the body too${inName(noKcat)}`,
-    async () => {
-      const { transport, destination, keeper } = await world();
-      const [message] = [numbered(destination, 1, 1)];
-      expect(await transport.send([message], { deadlineMs: 10_000 })).toEqual([undefined]);
-      const broker = brokersOf(url!)[0]!;
-      const shown = await runKcat(["-b", broker, "-C", "-t", destination.name, "-o", "beginning", "-e", "-q", "-f", "%k|%h|%s\n"]);
-      expect(shown).toMatch(new RegExp(String.raw`^key-0\|.*ce_id=${message.envelope.id}.*\|\{"at":1\}$`, "m"));
-      const body = '{"event_id":"k-1","event_type":"member.updated.v1","data":{"name":"값"}}';
-      await runKcat(["-b", broker, "-P", "-t", destination.name, "-k", "m-1", "-H", "trace=t-1", "-z", "zstd"], body);
       await until(() => keeper.deliveries.length === 2, "it had come");
       const found = keeper.deliveries.find(({ envelope }) => envelope === undefined)!;
       expect(found).toMatchObject({ body, headers: { trace: "t-1", "kafka-key": "m-1" } });
