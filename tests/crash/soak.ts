@@ -3,21 +3,47 @@ import { systemClock } from "postrider";
 import { seededRandom } from "../../packages/postrider/src/base/random.ts";
 import { faultLines } from "./fault.ts";
 import type { Fault } from "./fault.ts";
+import { brokerSoak } from "./brokers/soak.ts";
 import { CRASH_CASES, crashAt } from "./points.ts";
 import { randomRun } from "./random-kills.ts";
 
-const USAGE = "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--seconds N] [--seed S]";
+const USAGE =
+  "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--on sqlite|postgres|rabbitmq|kafka] [--messages N] [--seconds N] [--seed S]";
 /** One run's history is checked in memory, so a long soak is many runs. */
 const LONGEST_RUN_S = 60;
 const MAX_NTH = 60;
 
-const { values } = parseArgs({ options: { what: { type: "string" }, seconds: { type: "string" }, seed: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    what: { type: "string" },
+    on: { type: "string" },
+    messages: { type: "string" },
+    seconds: { type: "string" },
+    seed: { type: "string" },
+  },
+});
 const seconds = Number(values.seconds ?? 60);
 const seed = Number(values.seed ?? 1);
 if (!Number.isFinite(seconds) || !Number.isInteger(seed)) throw new Error(USAGE);
 
-const faults = values.what === "points" ? await points() : await kills();
-process.exitCode = faults.length === 0 ? 0 : 1;
+const { on = "sqlite" } = values;
+process.exitCode = (await (on === "sqlite" ? onFiles() : onBrokers(on))) ? 0 : 1;
+
+async function onFiles(): Promise<boolean> {
+  const faults = values.what === "points" ? await points() : await kills();
+  return faults.length === 0;
+}
+
+/** One run on servers of its own; true if nothing is wrong. */
+async function onBrokers(name: string): Promise<boolean> {
+  if (name !== "postgres" && name !== "rabbitmq" && name !== "kafka") throw new Error(USAGE);
+  const messages = Number(values.messages ?? 100_000);
+  if (!Number.isSafeInteger(messages)) throw new Error(USAGE);
+  const result = await brokerSoak({ on: name, messages, seconds, seed });
+  console.log(JSON.stringify({ on: name, seed, ...result }, undefined, 1));
+  const { effects, lost, duplicates, phantoms, inversions, crashes } = result;
+  return effects > 0 && lost + duplicates + phantoms + inversions + crashes.length === 0;
+}
 
 /** Runs with random kills, each under the next seed, for as long as is asked for. */
 async function kills(): Promise<readonly Fault[]> {

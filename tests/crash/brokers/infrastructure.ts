@@ -1,0 +1,35 @@
+import type { Infrastructure } from "postrider";
+import { kafka } from "postrider/kafka";
+import { postgres, postgresStores } from "postrider/postgres";
+import { rabbitmq } from "postrider/rabbitmq";
+
+/** What carries messages. The stores are on PostgreSQL, which with `postgres` is the transport too. */
+export type On = "postgres" | "rabbitmq" | "kafka";
+
+/** Where the servers of a soak are. */
+export interface Places {
+  readonly on: On;
+  /** Of PostgreSQL. */
+  readonly store: string;
+  /** Of the broker; unused on `postgres`. */
+  readonly broker: string;
+}
+
+/** The schema of everything, the ledgers too. */
+export const SCHEMA = "soak";
+
+const LEASE_MS = 2000;
+const KAFKA_SESSION_MS = 6000; // the least that a broker grants unless it is told otherwise
+const REVOKE_MS = 4000;
+const MAX_CONNECTIONS = 8;
+
+/** Opens nothing yet. */
+export function soakInfrastructure({ on, store, broker }: Places): Infrastructure {
+  const connection = { url: store, schema: SCHEMA, maxConnections: MAX_CONNECTIONS };
+  if (on === "postgres") return postgres({ ...connection, leaseMs: LEASE_MS });
+  const transport =
+    on === "rabbitmq"
+      ? rabbitmq({ url: broker, revokeMs: REVOKE_MS })
+      : kafka({ brokers: [broker.replace(/^kafka:\/\//, "")], sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS });
+  return { commands: transport, events: transport, store: postgresStores(connection) };
+}

@@ -1,0 +1,87 @@
+import { postgresStores } from "postrider/postgres";
+import { SCHEMA } from "./infrastructure.ts";
+
+/** What is wrong at the end of a soak, as counts. */
+export interface Verdict {
+  /** Sent, and without an effect of each handler. */
+  readonly lost: number;
+  /** Effects too many. */
+  readonly duplicates: number;
+  /** Effects of what nobody sent. */
+  readonly phantoms: number;
+  /** Effects of a key against the order in which one producer sent them, or in which their causes took effect. */
+  readonly inversions: number;
+}
+
+/** How far a soak has come. */
+export interface Progress {
+  readonly sent: number;
+  readonly effects: number;
+}
+
+/** The ledgers have no unique constraint: what happens twice is there twice. A row of `sent` is committed with its message, or is written after the send was confirmed. */
+const TABLES = [
+  "create table sent (at bigint generated always as identity, producer text not null, n int not null, key text not null)",
+  "create table effects (at bigint generated always as identity, handler text not null, producer text not null, n int not null, key text not null)",
+];
+
+const HANDLERS = "(values ('doer'), ('auditor')) as h(handler)";
+
+/** What a direct send left behind whose sender died before it could say so is no phantom: its outcome is unknown. */
+const VERDICT: Readonly<Record<keyof Verdict, string>> = {
+  lost: `select count(*) as count from sent s cross join ${HANDLERS}
+    where not exists (select from effects e where (e.handler, e.producer, e.n) = (h.handler, s.producer, s.n))`,
+  duplicates: "select count(*) - count(distinct (handler, producer, n)) as count from effects",
+  phantoms: `select count(*) as count from effects e where producer not like '%direct'
+    and not exists (select from sent s where (s.producer, s.n) = (e.producer, e.n))`,
+  inversions: `select (select count(*) from (select n, lag(n) over (partition by handler, producer, key order by at) as before from effects) o where before > n)
+    + (select count(*) from (select n, producer, key, row_number() over (partition by key order by at) as place from effects where handler = 'doer') d
+       join (select n, producer, key, row_number() over (partition by key order by at) as place from effects where handler = 'auditor') a
+       using (producer, n) where d.place <> a.place) as count`,
+};
+
+const counter = (table: string): string => `coalesce(pg_sequence_last_value('${SCHEMA}.${table}_at_seq'), 0)`;
+
+/** A {@link Progress} by the counters of the tables, at no cost: what was rolled back is counted too. */
+export const PROGRESS: string = `select ${counter("sent")} as sent, ${counter("effects")} as effects`;
+
+type Store = ReturnType<ReturnType<typeof postgresStores>>;
+
+/** What was sent and what came of it, in the database of the soaked system. */
+export class Ledger implements AsyncDisposable {
+  readonly #store: Store;
+
+  constructor(url: string) {
+    this.#store = postgresStores({ url, schema: SCHEMA, maxConnections: 2, statementTimeoutMs: 100_000 })("ledger");
+  }
+
+  async open(): Promise<void> {
+    await this.#store.open();
+    await this.#store.transaction(async (tx) => {
+      for (const table of TABLES) await tx.run(table);
+    });
+  }
+
+  /** As committed. */
+  async counts(): Promise<Progress> {
+    return (await this.#store.read.get<Progress>("select (select count(*) from sent) as sent, (select count(*) from effects) as effects"))!;
+  }
+
+  async lost(): Promise<number> {
+    return (await this.#store.read.get<{ count: number }>(VERDICT.lost))!.count;
+  }
+
+  async verdict(): Promise<Verdict> {
+    const entries = Object.entries(VERDICT).map(async ([name, sql]) => [name, (await this.#store.read.get<{ count: number }>(sql))!.count]);
+    return Object.fromEntries(await Promise.all(entries)) as Verdict;
+  }
+
+  /** Some of what is lost, for the report. */
+  async someLost(): Promise<readonly object[]> {
+    return this.#store.read.all(VERDICT.lost.replace("count(*) as count", "h.handler, s.producer, s.n, s.key") + " limit 10");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store.close();
+  }
+}

@@ -1,0 +1,141 @@
+import { systemClock } from "postrider";
+import type { Random } from "postrider";
+import { seededRandom } from "../../../packages/postrider/src/base/random.ts";
+import { ownBroker } from "../../brokers/own.ts";
+import type { OwnBroker } from "../../brokers/own.ts";
+import type { On } from "./infrastructure.ts";
+import { Ledger } from "./ledger.ts";
+import type { Verdict } from "./ledger.ts";
+import { SoakSlot } from "./processes.ts";
+import type { SoakWorker } from "./worker.ts";
+
+/** A soak on brokers. */
+export interface BrokerSoakOptions {
+  readonly on: On;
+  /** Handled in all: each send has an effect of a command, and one of the event that is published with it. */
+  readonly messages: number;
+  /** How long producers may send, in seconds. What is left then is handled for at most {@link DRAIN_LIMIT_MS}. */
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+/** What a soak came to. */
+export interface BrokerSoakResult extends Verdict {
+  readonly sent: number;
+  readonly effects: number;
+  readonly kills: number;
+  readonly restarts: number;
+  readonly perSecond: number;
+  /** Processes that ended by themselves and not well. */
+  readonly crashes: readonly string[];
+  readonly someLost: readonly object[];
+}
+
+const DRAIN_LIMIT_MS = 60_000;
+const LOOK_MS = 500;
+/** Between two kills, in milliseconds. */
+const KILL_EVERY_MS = { from: 2000, to: 4000 };
+/** Every so many kills it is a server's turn. */
+const SERVER_EVERY = 6;
+
+/** Producers, a relay and consumers on servers of their own, all of which are killed again and again; then the ledgers are compared. */
+export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoakResult> {
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(await ownBroker("postgres"));
+  const broker = options.on === "postgres" ? store : stack.use(await ownBroker(options.on));
+  const ledger = stack.use(new Ledger(store.url));
+  await ledger.open();
+  const startedMs = systemClock.monotonicMs();
+  const slots = slotsOf(options, store, broker);
+  stack.defer(async () => void (await Promise.all(slots.map((slot) => slot.end("SIGKILL")))));
+  const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed));
+  const killing = kills.run();
+  await produced(slots, startedMs + options.seconds * 1000);
+  kills.stop();
+  await killing;
+  const { sent, effects } = await drained(ledger);
+  const perSecond = Math.round((effects * 1000) / (systemClock.monotonicMs() - startedMs));
+  // What is left is not on its way: what its processes said last may tell why.
+  if ((await ledger.lost()) > 0) for (const { name, said } of slots) console.error(`── ${name}\n${said}`);
+  await Promise.all(slots.map((slot) => slot.end("SIGTERM")));
+  const crashes = slots.flatMap(({ crash, said }) => (crash === undefined ? [] : [`${crash}\n${said}`]));
+  const verdict = await ledger.verdict();
+  return {
+    sent,
+    effects,
+    ...kills.counts,
+    perSecond,
+    ...verdict,
+    crashes: [...kills.crashes, ...crashes],
+    someLost: await ledger.someLost(),
+  };
+}
+
+function slotsOf({ on, messages }: BrokerSoakOptions, store: OwnBroker, broker: OwnBroker): readonly SoakSlot[] {
+  const places = { on, store: store.url, broker: broker.url };
+  const slot = (name: string, role: SoakWorker["role"]): SoakSlot => new SoakSlot({ name, role, places, total: messages / 2 });
+  return [slot("p", "produce"), slot("r", "relay"), slot("c1", "consume"), slot("c2", "consume")];
+}
+
+/** Until producers have sent all, or are told that it is time. */
+async function produced(slots: readonly SoakSlot[], endMs: number): Promise<void> {
+  const producers = slots.filter(({ role }) => role === "produce");
+  while (producers.some(({ isOver }) => !isOver) && systemClock.monotonicMs() < endMs) await systemClock.sleep(LOOK_MS);
+  await Promise.all(producers.map((slot) => slot.end("SIGTERM")));
+}
+
+/** Until everything has its effects, or it takes too long. There may be more of those than twice what was sent: direct sends of unknown outcome. */
+async function drained(ledger: Ledger): Promise<{ readonly sent: number; readonly effects: number }> {
+  const endMs = systemClock.monotonicMs() + DRAIN_LIMIT_MS;
+  for (;;) {
+    const counts = await ledger.counts();
+    const isDone = counts.effects >= counts.sent * 2 && (await ledger.lost()) === 0;
+    if (isDone || systemClock.monotonicMs() > endMs) return counts;
+    await systemClock.sleep(LOOK_MS);
+  }
+}
+
+/** Kills processes and servers, one after another, until it is stopped. */
+class Kills {
+  readonly counts = { kills: 0, restarts: 0 };
+  readonly crashes: string[] = [];
+  readonly #slots: readonly SoakSlot[];
+  readonly #servers: readonly OwnBroker[];
+  readonly #random: Random;
+  readonly #over = new AbortController();
+
+  constructor(slots: readonly SoakSlot[], servers: readonly OwnBroker[], random: Random) {
+    this.#slots = slots;
+    this.#servers = servers;
+    this.#random = random;
+  }
+
+  stop(): void {
+    this.#over.abort();
+  }
+
+  async run(): Promise<void> {
+    const { from, to } = KILL_EVERY_MS;
+    for (let at = 1; ; at++) {
+      await systemClock.sleep(from + this.#random.next() * (to - from), this.#over.signal).catch(() => undefined);
+      if (this.#over.signal.aborted) return;
+      if (at % SERVER_EVERY === 0) await this.#restart();
+      else await this.#kill();
+    }
+  }
+
+  async #kill(): Promise<void> {
+    const slot = this.#slots[Math.floor(this.#random.next() * this.#slots.length)]!;
+    if (slot.crash !== undefined) this.crashes.push(`${slot.crash}\n${slot.said}`);
+    if (slot.isOver && slot.crash === undefined) return; // it has sent all
+    await slot.replace();
+    this.counts.kills++;
+  }
+
+  async #restart(): Promise<void> {
+    const server = this.#servers[this.counts.restarts % this.#servers.length]!;
+    await server.kill();
+    await server.start();
+    this.counts.restarts++;
+  }
+}
