@@ -5,7 +5,7 @@ import { ownBroker } from "../../brokers/own.ts";
 import type { OwnBroker } from "../../brokers/own.ts";
 import type { On } from "./infrastructure.ts";
 import { Ledger } from "./ledger.ts";
-import type { Verdict } from "./ledger.ts";
+import type { Progress, Verdict } from "./ledger.ts";
 import { SoakSlot } from "./processes.ts";
 import type { SoakWorker } from "./worker.ts";
 
@@ -14,7 +14,7 @@ export interface BrokerSoakOptions {
   readonly on: On;
   /** Handled in all: each send has an effect of a command, and one of the event that is published with it. */
   readonly messages: number;
-  /** How long producers may send, in seconds. What is left then is handled for at most {@link DRAIN_LIMIT_MS}. */
+  /** How long producers may send, in seconds. What is left then is handled for as long as something happens. */
   readonly seconds: number;
   readonly seed: number;
 }
@@ -31,7 +31,8 @@ export interface BrokerSoakResult extends Verdict {
   readonly someLost: readonly object[];
 }
 
-const DRAIN_LIMIT_MS = 60_000;
+/** After so long without one more effect nothing is on its way any more. */
+const STILL_MS = 60_000;
 const LOOK_MS = 500;
 /** Between two kills, in milliseconds. */
 const KILL_EVERY_MS = { from: 2000, to: 4000 };
@@ -84,15 +85,21 @@ async function produced(slots: readonly SoakSlot[], endMs: number): Promise<void
   await Promise.all(producers.map((slot) => slot.end("SIGTERM")));
 }
 
-/** Until everything has its effects, or it takes too long. There may be more of those than twice what was sent: direct sends of unknown outcome. */
-async function drained(ledger: Ledger): Promise<{ readonly sent: number; readonly effects: number }> {
-  const endMs = systemClock.monotonicMs() + DRAIN_LIMIT_MS;
-  for (;;) {
-    const counts = await ledger.counts();
-    const isDone = counts.effects >= counts.sent * 2 && (await ledger.lost()) === 0;
-    if (isDone || systemClock.monotonicMs() > endMs) return counts;
+/**
+ * Until everything has its effects, or nothing more comes for {@link STILL_MS}.
+ *
+ * There may be more effects than twice what was sent: of direct sends whose outcome is unknown.
+ */
+async function drained(ledger: Ledger): Promise<Progress> {
+  let counts = await ledger.counts();
+  for (let movedMs = systemClock.monotonicMs(); systemClock.monotonicMs() < movedMs + STILL_MS;) {
+    if (counts.effects >= counts.sent * 2 && (await ledger.lost()) === 0) break;
     await systemClock.sleep(LOOK_MS);
+    const now = await ledger.counts();
+    if (now.effects > counts.effects) movedMs = systemClock.monotonicMs();
+    counts = now;
   }
+  return counts;
 }
 
 /** Kills processes and servers, one after another, until it is stopped. */
