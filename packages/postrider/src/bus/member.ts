@@ -56,7 +56,8 @@ export class Member {
     this.#member = member;
     this.#runtime = this.#runtimeOf(member);
     this.#retention = { ...RETENTION, ...member.options.retention };
-    this.sender = new ServiceSender({ runtime: this.#runtime, requests: member.requests, guard: member.guard });
+    const connected = (transport: Transport): Transport => this.#connected(transport);
+    this.sender = new ServiceSender({ runtime: this.#runtime, requests: member.requests, connected, guard: member.guard });
   }
 
   /** Starts what runs for the service, and its reading of each transport once that is there. Its store must be open. */

@@ -78,14 +78,19 @@ function settle({ resolve, reject }: Deferred, outcome: SendOutcome): void {
   else reject(outcome);
 }
 
+/** Answers a transport that is open and has its topology. @throws PR_TRANSPORT_FAILED while it has not answered yet */
+export type Connected = (transport: Transport) => Transport;
+
 /** How a service's messages leave outside a handler: straight into the log where it is in the service's own database; else by way of the outbox, or to the transport at once. */
 export class Outbound {
   readonly #runtime: Runtime;
+  readonly #connected: Connected;
   readonly #direct = new Map<Transport, Merger>();
   readonly #viaOutbox: Merger;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, connected: Connected) {
     this.#runtime = runtime;
+    this.#connected = connected;
     this.#viaOutbox = new Merger(async (batch) => {
       await runtime.store!.transaction((transaction) => enlist(runtime, transaction, batch));
       return batch.map(() => undefined);
@@ -103,8 +108,8 @@ export class Outbound {
   #mergerOf(transport: Transport): Merger {
     const known =
       this.#direct.get(transport) ??
-      new Merger((batch, onOutcome) =>
-        transport.send(batch, { deadlineMs: this.#runtime.sendDeadlineMs, ...(onOutcome && { onOutcome }) }),
+      new Merger(async (batch, onOutcome) =>
+        this.#connected(transport).send(batch, { deadlineMs: this.#runtime.sendDeadlineMs, ...(onOutcome && { onOutcome }) }),
       );
     this.#direct.set(transport, known);
     return known;

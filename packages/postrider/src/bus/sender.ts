@@ -17,6 +17,7 @@ import type { Store } from "../ports/store.ts";
 import { putRecurring } from "../scheduling/recurrence.ts";
 import type { Sender, TransactionOptions, UnitOfWork } from "./api.ts";
 import { Outbound } from "./outbound.ts";
+import type { Connected } from "./outbound.ts";
 import { aborted } from "./requests.ts";
 import type { Requests } from "./requests.ts";
 
@@ -26,6 +27,7 @@ const REQUEST_TIMEOUT_MS = 5000;
 export interface SenderOptions {
   readonly runtime: Runtime;
   readonly requests: Requests;
+  readonly connected: Connected;
   /** Throws unless the bus runs. */
   readonly guard: (call: string) => void;
 }
@@ -38,7 +40,7 @@ export class ServiceSender implements Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.#outbound = new Outbound(options.runtime);
+    this.#outbound = new Outbound(options.runtime, options.connected);
     this.#identify = newIdentity(options.runtime.ids);
   }
 

@@ -18,6 +18,8 @@ class Absent {
   tries = 0;
   /** How often it is gone again at the moment when reading begins. */
   lostReads = 0;
+  /** Whether it is gone again before it has the topology. */
+  isBare = false;
 
   /** The transport as this broker carries it: what it cannot do while it is absent fails as an outage does. */
   before(transport: Transport): Transport {
@@ -26,6 +28,10 @@ class Absent {
       if (!this.isThere) throw fail("PR_TRANSPORT_FAILED", { transport: "far", during: "connecting", detail: "connection refused" });
       await transport.open();
     };
+    const apply: Transport["apply"] = async (topology) => {
+      if (this.isBare) throw fail("PR_TRANSPORT_FAILED", { transport: "far", during: "apply", detail: "connection reset" });
+      await transport.apply(topology);
+    };
     const consume: Transport["consume"] = async (subscription, sink) => {
       if (this.lostReads-- > 0) throw fail("PR_TRANSPORT_FAILED", { transport: "far", during: "reading", detail: "connection reset" });
       return transport.consume(subscription, sink);
@@ -33,6 +39,7 @@ class Absent {
     return new Proxy(transport, {
       get: (target, name) => {
         if (name === "open") return open;
+        if (name === "apply") return apply;
         if (name === "consume") return consume;
         if (name === "colocated") return undefined;
         const value: unknown = Reflect.get(target, name, target);
@@ -95,6 +102,21 @@ test("a start goes on without its broker: what is sent waits in the outbox, heal
   await clock.advance(60_000);
   expect(handled).toEqual(["early"]);
   expect((await bus.health()).isReady).toBe(true);
+  await settled(clock, bus.stop());
+});
+
+test("what is sent past the outbox before the broker has the topology is told that it may try again", async () => {
+  const { clock, broker, handled, bus } = scene();
+  broker.isThere = broker.isBare = true;
+  expect((await settled(clock, bus.start())).status).toBe("fulfilled");
+  const sending = (): Promise<unknown> => bus.as("ordering").send(PlaceOrder, { orderId: "o-1", total: 1 }, { direct: true });
+  await expect(sending()).rejects.toMatchObject({ code: "PR_TRANSPORT_FAILED", retryable: true });
+
+  broker.isBare = false;
+  await clock.advance(60_000);
+  await sending();
+  await clock.advance(1000);
+  expect(handled).toEqual(["o-1"]);
   await settled(clock, bus.stop());
 });
 
