@@ -1,4 +1,4 @@
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Block, blocksOf, headingLevels } from "./support/markdown.ts";
@@ -49,23 +49,20 @@ describe.skipIf(blocks.length === 0)("the code in README and guide", () => {
   );
 });
 
-describe("README in two languages", () => {
-  const [english, korean] = [join(ROOT, "README.md"), join(ROOT, "README.ko.md")];
-  const isMissing = !existsSync(english) || !existsSync(korean);
-
-  // Left out only until both exist.
-  test.skipIf(isMissing)("the Korean one has the same sections", () => {
-    expect(headingLevels(readFileSync(korean, "utf8"))).toEqual(headingLevels(readFileSync(english, "utf8")));
+describe("pages in two languages", () => {
+  const twins = pages.flatMap((korean): { readonly korean: string; readonly english: string }[] => {
+    if (korean === "README.ko.md") return [{ korean, english: "README.md" }];
+    return korean.startsWith("docs/ko/") ? [{ korean, english: korean.replace("docs/ko/", "docs/guide/") }] : [];
   });
 
-  // Left out only until both exist.
-  test.skipIf(isMissing)("the Korean one has the same code", () => {
+  test.each(twins)("$korean has the sections and the code of $english", ({ korean, english }) => {
+    expect(headingLevels(readFileSync(join(ROOT, korean), "utf8"))).toEqual(headingLevels(readFileSync(join(ROOT, english), "utf8")));
     expect(codeOf(korean)).toEqual(codeOf(english));
   });
 });
 
 function codeOf(path: string): readonly string[] {
-  return blocksOf(path, readFileSync(path, "utf8")).map(({ info, text }) => `${info.join(" ")}\n${text}`);
+  return blocksOf(path, readFileSync(join(ROOT, path), "utf8")).map(({ info, text }) => `${info.join(" ")}\n${text}`);
 }
 
 function nameOf({ page, line }: Block): string {
