@@ -38,12 +38,19 @@ export class PositionMap<Value> {
   }
 
   delete(position: number): void {
+    this.take(position);
+  }
+
+  /** Takes a value out; undefined where there is none. */
+  take(position: number): Value | undefined {
     const at = this.#find(position);
-    if (at === -1) return;
+    if (at === -1) return undefined;
+    const value = this.#values[at] as Value;
     this.#values[at] = GONE;
     this.#size--;
     while (this.#first < this.#end && this.#values[this.#first] === GONE) this.#first++;
     if (this.#first === this.#end) this.#first = this.#end = 0;
+    return value;
   }
 
   *positions(): Generator<number, void> {

@@ -1,13 +1,13 @@
+import { Fifo } from "../../base/fifo.ts";
 import type { Arrival } from "./delivery.ts";
 
 /** What came of a lane and is not handed over: what was given back first, in its order, then the rest in the order it came. */
 export class LaneBuffer {
-  #items: (Arrival | undefined)[] = [];
-  #head = 0;
+  readonly #items = new Fifo<Arrival>();
   readonly #back: Arrival[] = [];
 
   get length(): number {
-    return this.#items.length - this.#head + this.#back.length;
+    return this.#items.length + this.#back.length;
   }
 
   push(arrival: Arrival): void {
@@ -22,26 +22,15 @@ export class LaneBuffer {
   }
 
   peek(): Arrival | undefined {
-    return this.#back[0] ?? this.#items[this.#head];
+    return this.#back[0] ?? this.#items.at(0);
   }
 
   shift(): Arrival | undefined {
-    if (this.#back.length > 0) return this.#back.shift();
-    if (this.#head === this.#items.length) return undefined;
-    const arrival = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head >= COMPACT_AT && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return arrival;
+    return this.#back.shift() ?? this.#items.shift();
   }
 
   clear(): void {
-    this.#items = [];
-    this.#head = 0;
+    this.#items.evict(() => true);
     this.#back.length = 0;
   }
 }
-
-const COMPACT_AT = 256;

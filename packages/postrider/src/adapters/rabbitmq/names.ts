@@ -10,6 +10,16 @@ export const REPLY_QUEUE = "postrider.replies.";
 export const REPLY_ADDRESS: string = REPLY_PREFIX + REPLY_QUEUE;
 /** On a message whose id may come again. */
 export const REPEAT_HEADER = "pr-repeat";
+/** Before the name of an attribute that stands in a header, as CloudEvents' AMQP binding wants it. */
+export const PREFIX = "cloudEvents:";
+/** The header that tells a CloudEvent. */
+export const SPEC_HEADER: string = `${PREFIX}specversion`;
+/** The one attribute that is no text. */
+export const VERSION_HEADER: string = `${PREFIX}contractversion`;
+/** Attributes whose headers have the names that W3C gave them. */
+export const TRACE_NAMES: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
+/** The content type of messages whose envelope names none. */
+export const DEFAULT_TYPE = "application/json";
 /** Marks a baton: the message whose holder owns a lane. Its value is the epoch. */
 export const BATON_HEADER = "pr-baton";
 

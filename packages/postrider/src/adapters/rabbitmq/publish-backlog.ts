@@ -1,3 +1,5 @@
+import { Fifo } from "../../base/fifo.ts";
+import { PositionMap } from "../../base/position-map.ts";
 import type { SendOutcome } from "../../ports/transport.ts";
 import type { AmqpPublishOptions } from "./vendor.ts";
 
@@ -35,13 +37,12 @@ export interface BacklogLimits {
 
 const OVERHEAD_BYTES = 1024; // headers and bookkeeping of a message, about
 
-/** What was not confirmed yet: *waiting* in the order of the calls, then *written* within the window. Nothing is in both. */
+/** What was not confirmed yet: *waiting* in the order of the calls, then *written* within the window, by the number that its confirm will name. Nothing is in both. */
 export class PublishBacklog {
   readonly #limits: BacklogLimits;
-  #waiting: PendingPublish[] = [];
-  #head = 0;
+  readonly #waiting = new Fifo<PendingPublish>();
   #waitingBytes = 0;
-  readonly #written = new Set<PendingPublish>();
+  #written = new PositionMap<PendingPublish>();
   #writtenBytes = 0;
 
   constructor(limits: BacklogLimits) {
@@ -49,12 +50,12 @@ export class PublishBacklog {
   }
 
   get isEmpty(): boolean {
-    return this.#written.size === 0 && this.#head === this.#waiting.length;
+    return this.#written.size === 0 && this.#waiting.length === 0;
   }
 
   /** Whether {@link next} may have one. */
   get hasNext(): boolean {
-    return this.#head < this.#waiting.length && this.#written.size < this.#limits.windowCount;
+    return this.#waiting.length > 0 && this.#written.size < this.#limits.windowCount;
   }
 
   /** Takes a message in, behind all others; false when too much waits already. */
@@ -66,88 +67,78 @@ export class PublishBacklog {
     return true;
   }
 
-  /** The next one to write, if the window has room; it counts as written from now on. */
+  /** Takes out the next one to write, if the window has room. Call {@link wrote} before the next. */
   next(): PendingPublish | undefined {
     while (this.hasNext) {
-      const message = this.#waiting[this.#head]!;
+      const message = this.#waiting.at(0)!;
       const bytes = bytesOf(message);
       if (!message.isSettled && this.#written.size > 0 && this.#writtenBytes + bytes > this.#limits.windowBytes) return undefined;
-      this.#head++;
+      this.#waiting.shift();
       this.#waitingBytes -= bytes;
-      this.#compact();
-      if (message.isSettled) continue;
-      this.#written.add(message);
-      this.#writtenBytes += bytes;
-      return message;
+      if (!message.isSettled) return message;
     }
     return undefined;
   }
 
-  /** The broker has it, or will never have it. */
-  confirmed(message: PendingPublish): void {
-    if (this.#written.delete(message)) this.#writtenBytes -= bytesOf(message);
+  /** It was written as the channel's publish of this number, which only grows. */
+  wrote(message: PendingPublish, number: number): void {
+    message.isWritten = true;
+    this.#written.set(number, message);
+    this.#writtenBytes += bytesOf(message);
   }
 
-  /** It could not be written after all: it is the next one again. */
-  unwrite(message: PendingPublish): void {
-    this.confirmed(message);
-    this.#waitAgain([message]);
+  /** The broker has it, or will never have it. */
+  confirmed(number: number): PendingPublish | undefined {
+    const message = this.#written.take(number);
+    if (message !== undefined) this.#writtenBytes -= bytesOf(message);
+    return message;
+  }
+
+  /** The number of the first one that is written. */
+  get oldest(): number | undefined {
+    return this.#written.oldest;
   }
 
   /** What was written on a channel that is gone waits again, first and in its order. Returns those messages. */
   takeBack(): readonly PendingPublish[] {
-    const back = [...this.#written].filter(({ isSettled }) => !isSettled);
-    this.#written.clear();
-    this.#writtenBytes = 0;
-    this.#waitAgain(back);
+    const back = this.#takeWritten().filter(({ isSettled }) => !isSettled);
+    for (const message of back.toReversed()) {
+      this.#waiting.unshift(message);
+      this.#waitingBytes += bytesOf(message);
+    }
     return back;
   }
 
   /** The first written one that fits. */
   find(fits: (message: PendingPublish) => boolean): PendingPublish | undefined {
-    for (const message of this.#written) if (!message.isSettled && fits(message)) return message;
+    for (const message of this.#written.values()) if (!message.isSettled && fits(message)) return message;
     return undefined;
   }
 
   /** Everything, written or waiting. */
   *all(): IterableIterator<PendingPublish> {
-    yield* this.#written;
-    for (let at = this.#head; at < this.#waiting.length; at++) yield this.#waiting[at]!;
+    yield* this.#written.values();
+    for (let at = 0; at < this.#waiting.length; at++) yield this.#waiting.at(at)!;
   }
 
   /** Forgets what waits and is settled. What was written stays in the window until its channel knows. */
   dropSettled(): void {
-    const rest = this.#waiting.slice(this.#head).filter(({ isSettled }) => !isSettled);
-    this.#waiting = rest;
-    this.#head = 0;
-    this.#waitingBytes = rest.reduce((sum, message) => sum + bytesOf(message), 0);
+    for (const message of this.#waiting.evict(({ isSettled }) => isSettled)) this.#waitingBytes -= bytesOf(message);
   }
 
   /** Empties it. */
   takeAll(): readonly PendingPublish[] {
-    const all = [...this.all()];
-    this.#written.clear();
-    this.#writtenBytes = 0;
-    this.#waiting = [];
-    this.#head = 0;
     this.#waitingBytes = 0;
-    return all;
+    return [...this.#takeWritten(), ...this.#waiting.evict(() => true)];
   }
 
-  #waitAgain(messages: readonly PendingPublish[]): void {
-    this.#waiting = [...messages, ...this.#waiting.slice(this.#head)];
-    this.#head = 0;
-    for (const message of messages) this.#waitingBytes += bytesOf(message);
-  }
-
-  #compact(): void {
-    if (this.#head < COMPACT_AT || this.#head * 2 < this.#waiting.length) return;
-    this.#waiting = this.#waiting.slice(this.#head);
-    this.#head = 0;
+  #takeWritten(): PendingPublish[] {
+    const written = [...this.#written.values()];
+    this.#written = new PositionMap();
+    this.#writtenBytes = 0;
+    return written;
   }
 }
-
-const COMPACT_AT = 1024;
 
 function bytesOf({ content }: Publish): number {
   return content.length + OVERHEAD_BYTES;

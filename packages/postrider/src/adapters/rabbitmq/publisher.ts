@@ -7,10 +7,18 @@ import type { Link } from "./link.ts";
 import { REPEAT_HEADER } from "./names.ts";
 import { PublishBacklog } from "./publish-backlog.ts";
 import type { BacklogLimits, PendingPublish, Publish } from "./publish-backlog.ts";
+import { writerOn } from "./publish-writer.ts";
+import type { PublishWriter } from "./publish-writer.ts";
 import type { AmqpConfirmChannel, AmqpMessage } from "./vendor.ts";
-import { publishOn, replyCode, vendorText } from "./vendor.ts";
+import { replyCode, vendorText } from "./vendor.ts";
 
 const CHANNEL_RETRY_MS = 100;
+
+/** The broker's word on one publish, or on all up to it. */
+interface Confirm {
+  readonly deliveryTag: number;
+  readonly multiple: boolean;
+}
 
 /** What a publisher is made of. */
 export interface PublisherOptions {
@@ -30,6 +38,8 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #backlog: PublishBacklog;
   #channel: AmqpConfirmChannel | undefined;
+  #writer: PublishWriter | undefined;
+  #number = 0; // of the latest publish on the channel
   #opening = false;
   #deadlineTimer: Timer | undefined;
   #timerAt = Infinity;
@@ -90,8 +100,12 @@ export class Publisher {
     try {
       const channel = await this.#options.link.confirmChannel();
       this.#channel = channel;
+      this.#writer = writerOn(channel);
+      this.#number = 0;
       let error: unknown;
       channel.on("error", (thrown: Error) => void (error = thrown));
+      channel.on("ack", (confirm: Confirm) => this.#confirmed(channel, confirm, true));
+      channel.on("nack", (confirm: Confirm) => this.#confirmed(channel, confirm, false));
       channel.on("return", (message: AmqpMessage) => this.#returned(message));
       channel.on("close", () => this.#channelClosed(channel, error));
     } catch (error) {
@@ -121,6 +135,7 @@ export class Publisher {
 
   #channelLost(): void {
     this.#channel = undefined;
+    this.#writer = undefined;
     for (const message of this.#backlog.takeBack()) {
       // From now on the same id may be there twice: its readers must look it up.
       const headers = Object.assign(Object.create(null) as object, message.options.headers, { [REPEAT_HEADER]: "1" });
@@ -142,33 +157,30 @@ export class Publisher {
     while (this.#channel !== undefined && !link.isBlocked) {
       const message = this.#backlog.next();
       if (message === undefined) break;
-      if (!this.#write(this.#channel, message)) break;
+      this.#write(message);
     }
+    this.#writer?.flush();
     if (this.#backlog.isEmpty) this.#idle?.();
   }
 
-  #write(channel: AmqpConfirmChannel, message: PendingPublish): boolean {
+  #write(message: PendingPublish): void {
     try {
-      publishOn(channel, message, (error) => this.#confirmed(channel, message, error));
+      this.#writer!.add(message);
+      this.#backlog.wrote(message, ++this.#number);
     } catch (cause) {
       const isClosed = (cause as { readonly name?: unknown }).name === "IllegalOperationError";
-      if (isClosed) {
-        this.#backlog.unwrite(message);
-        return false; // its close is about to be told
-      }
-      this.#backlog.confirmed(message);
-      this.#settle(message, this.#failed("encoding", vendorText(cause), cause));
-      return true;
+      if (isClosed) this.#backlog.wrote(message, ++this.#number); // it comes back with the channel's close, which is about to be told
+      else this.#settle(message, this.#failed("encoding", vendorText(cause), cause));
     }
-    message.isWritten = true;
-    return true;
   }
 
-  #confirmed(channel: AmqpConfirmChannel, message: PendingPublish, error: unknown): void {
-    if (this.#channel !== channel) return; // a channel that is gone fails all its callbacks: those messages go again
-    if (error !== null && vendorText(error) === "channel closed") return;
-    this.#backlog.confirmed(message);
-    this.#settle(message, error === null ? undefined : this.#failed("send", "the broker refused the message"));
+  #confirmed(channel: AmqpConfirmChannel, { deliveryTag, multiple }: Confirm, isTaken: boolean): void {
+    if (this.#channel !== channel) return;
+    const first = multiple ? (this.#backlog.oldest ?? deliveryTag) : deliveryTag;
+    for (let number = first; number <= deliveryTag; number++) {
+      const message = this.#backlog.confirmed(number);
+      if (message !== undefined) this.#settle(message, isTaken ? undefined : this.#failed("send", "the broker refused the message"));
+    }
     if (this.#backlog.hasNext) this.#pump();
     else if (this.#backlog.isEmpty) this.#idle?.();
   }

@@ -21,6 +21,7 @@ import type {
   TransportCapabilities,
 } from "../../ports/transport.ts";
 import { RabbitConsumption } from "./consumption.ts";
+import { takingDeliveries } from "./frame-intake.ts";
 import { destinationStatuses } from "./inspect.ts";
 import { Link } from "./link.ts";
 import { BATON_HEADER, REPLY_QUEUE, highQueue, subscriptionBase } from "./names.ts";
@@ -29,7 +30,7 @@ import { Publisher } from "./publisher.ts";
 import { ReplyQueue } from "./replies.ts";
 import { BrokerTopology } from "./topology.ts";
 import { connectTo } from "./vendor.ts";
-import type { RabbitConnection } from "./vendor.ts";
+import type { AmqpConnection, RabbitConnection } from "./vendor.ts";
 import { publishOf } from "./routing.ts";
 import type { ExistingPlace, Places } from "./routing.ts";
 import { queueExists } from "./inspect.ts";
@@ -77,10 +78,10 @@ export class RabbitTransport implements Transport {
     this.#options = options;
     const { clock, random, logger, connection, limits, maxBodyBytes, existing } = options;
     this.#places = { destinations: this.#destinations, existing };
-    const link = (purpose: string): Link =>
-      new Link({ purpose, clock, random, logger, connect: (attempt) => connectTo(connection, purpose, attempt) });
-    this.#sending = link("sending");
-    this.#reading = link("reading");
+    const link = (purpose: string, connect: (attempt: number) => Promise<AmqpConnection>): Link =>
+      new Link({ purpose, clock, random, logger, connect });
+    this.#sending = link("sending", (attempt) => connectTo(connection, "sending", attempt));
+    this.#reading = link("reading", async (attempt) => takingDeliveries(await connectTo(connection, "reading", attempt)));
     this.#publisher = new Publisher({ link: this.#sending, clock, logger, limits });
     this.capabilities = capabilitiesOf(maxBodyBytes);
   }

@@ -60,36 +60,6 @@ export async function connectTo(connection: RabbitConnection, purpose: string, a
   }
 }
 
-/** What the client's own `publish` is made of. */
-interface InnerChannel {
-  readonly sendMessage?: (method: object, properties: object, content: Buffer) => boolean;
-  readonly pushConfirmCallback?: (onConfirm: (error: unknown) => void) => void;
-}
-
-/** What is published, and where to. */
-interface Published {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly content: Buffer;
-  readonly options: AmqpPublishOptions;
-}
-
-/**
- * Publishes; `onConfirm` hears `null` once the broker has it.
- *
- * The client's own `publish` makes the headers the prototype of another object, which the engine then keeps in its slowest form: what it does behind that is
- * done here, where the client shows it.
- * @throws the client's IllegalOperationError on a closed channel, and what it says of properties that cannot be encoded
- */
-export function publishOn(channel: AmqpConfirmChannel, published: Published, onConfirm: (error: unknown) => void): void {
-  const { exchange, routingKey, content, options } = published;
-  const inner = channel as unknown as InnerChannel;
-  if (inner.sendMessage === undefined || inner.pushConfirmCallback === undefined)
-    return void channel.publish(exchange, routingKey, content, options, onConfirm);
-  inner.sendMessage({ exchange, routingKey, mandatory: options.mandatory === true, immediate: false }, options, content);
-  inner.pushConfirmCallback(onConfirm);
-}
-
 /** The socket below a connection, as far as the client shows it. */
 function socketOf(connection: AmqpConnection): Partial<Writable> {
   return (connection.connection as { readonly stream?: Writable }).stream ?? {};

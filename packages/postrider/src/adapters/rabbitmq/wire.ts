@@ -1,11 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { laneOf } from "../../base/ids.ts";
 import { fromHeaders } from "../../envelope/attributes.ts";
-import { checkEnvelope } from "../../envelope/check.ts";
 import type { AttributePrefix } from "../../envelope/attributes.ts";
-import { NO_HEADERS } from "../../envelope/envelope.ts";
 import type { Envelope, FoundMessage, Headers, Outgoing, WireBody } from "../../envelope/envelope.ts";
-import { REPEAT_HEADER } from "./names.ts";
+import { DEFAULT_TYPE, PREFIX, REPEAT_HEADER, SPEC_HEADER, TRACE_NAMES } from "./names.ts";
+import { OwnProperties } from "./own-properties.ts";
 import type { AmqpMessage, AmqpPublishOptions } from "./vendor.ts";
 
 /** A message as it was found, with what the transport needs of it. */
@@ -17,17 +16,11 @@ export interface WireFound extends FoundMessage {
 
 type HeaderTable = Record<string, unknown>;
 
-const PREFIX = "cloudEvents:";
-const SPEC_HEADER = "cloudEvents:specversion";
-const VERSION_HEADER = "cloudEvents:contractversion";
 const MAX_SHORT_TEXT_BYTES = 255; // AMQP 0-9-1 short string: every property, and every header's name
 /** The delivery mode of a message that is kept over a restart of the broker. */
 export const PERSISTENT = 2;
 const TEXT_ENCODING = "utf-8";
-const DEFAULT_TYPE = "application/json";
-const TRACE_NAMES: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
 const headerNames = new Map<string, string>();
-const attributeNames = new Map<string, string>();
 let lastTime = "";
 let lastSeconds: number | undefined;
 
@@ -68,35 +61,11 @@ export function publishOptionsOf(
 
 /** Reads a message: ours with its envelope, a foreign one byte for byte, its properties beside its headers. Never throws. */
 export function readMessage(message: Pick<AmqpMessage, "properties" | "content">): WireFound {
-  return readOwn(message) ?? readAny(message);
-}
-
-/** The common case, in one pass: ours, and every header a text. Undefined where it is anything else. */
-function readOwn({ properties, content }: Pick<AmqpMessage, "properties" | "content">): WireFound | undefined {
-  const table = (properties.headers ?? {}) as HeaderTable;
-  if (table[SPEC_HEADER] !== "1.0") return undefined;
-  const attributes: Record<string, unknown> = {};
-  let headers: Record<string, string> | undefined;
-  let bytes = content.length;
-  for (const name of Object.keys(table)) {
-    const value = table[name];
-    if (typeof value !== "string") return undefined;
-    bytes += name.length + value.length;
-    if (name === VERSION_HEADER) {
-      if (!/^\d{1,9}$/.test(value)) return undefined;
-      attributes["contractversion"] = Number(value);
-    } else if (name.startsWith(PREFIX)) {
-      if (name !== SPEC_HEADER) attributes[attributeName(name)] = value;
-    } else if (TRACE_NAMES.has(name)) attributes[name] = value;
-    else if (name !== REPEAT_HEADER) (headers ??= Object.create(null) as Record<string, string>)[name] = value;
-  }
-  const contentType: unknown = properties.contentType;
-  if (typeof contentType !== "string") return undefined;
-  if (contentType !== DEFAULT_TYPE) attributes["datacontenttype"] = contentType;
-  const envelope = checkEnvelope(attributes);
-  if (typeof envelope === "string") return undefined;
-  const mayRepeat = table[REPEAT_HEADER] !== undefined;
-  return { envelope, headers: headers ?? NO_HEADERS, body: ownBody(content, properties.contentEncoding), mayRepeat, bytes };
+  const { content } = message;
+  const properties: unknown = message.properties;
+  if (!(properties instanceof OwnProperties)) return readAny(message);
+  const { envelope, headers, contentEncoding, mayRepeat, bytes } = properties;
+  return { envelope, headers, body: ownBody(content, contentEncoding), mayRepeat, bytes: bytes + content.length };
 }
 
 function readAny({ properties, content }: Pick<AmqpMessage, "properties" | "content">): WireFound {
@@ -133,14 +102,6 @@ function headerTable(envelope: Envelope, headers: Headers): HeaderTable {
     if (value !== undefined && name !== "datacontenttype") table[headerName(name)] = String(value);
   }
   return table;
-}
-
-function attributeName(header: string): string {
-  const known = attributeNames.get(header);
-  if (known !== undefined) return known;
-  const name = header.slice(PREFIX.length);
-  if (attributeNames.size < 200) attributeNames.set(header, name); // names may come from others' envelopes: not without end
-  return name;
 }
 
 function headerName(attribute: string): string {
