@@ -11,6 +11,7 @@ const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 /** A process of the shop, as a user would start it. */
 export interface ShopProcess {
   readonly url: string;
+  readonly pid: number;
   /** Everything that it has printed. */
   readonly output: () => string;
   /** Signals it and resolves with its exit code. */
@@ -33,7 +34,7 @@ export async function startProcess(environment: Readonly<Record<string, string>>
       if (found !== undefined) resolve(found);
     });
   });
-  return { url, output: () => output, end: (signal) => end(child, signal) };
+  return { url, pid: child.pid!, output: () => output, end: (signal) => end(child, signal) };
 }
 
 async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
