@@ -79,7 +79,7 @@ async function measure(
 async function available(cases: readonly Case[], servers: ServerPool, skipped: LeftOut[]): Promise<readonly Case[]> {
   const present: Case[] = [];
   for (const each of cases) {
-    const reason = each.server === undefined ? undefined : await servers.ensure(each.server);
+    const reason = each.missing?.() ?? (each.server === undefined ? undefined : await servers.ensure(each.server));
     if (reason === undefined) present.push(each);
     else skipped.push({ name: each.name, reason });
   }

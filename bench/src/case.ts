@@ -35,6 +35,8 @@ export interface Case {
   /** The case of its group that the others are divided by. */
   readonly baseline?: string;
   readonly server?: ServerName;
+  /** Why it cannot run here, besides its server; undefined where it can. */
+  readonly missing?: () => string | undefined;
   /** How long it may take, in seconds, before it is killed. Default 180. */
   readonly limitSeconds?: number;
   /** How long it measures; default 5 s. */

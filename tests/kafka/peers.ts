@@ -2,20 +2,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { program } from "../brokers/programs.ts";
-import { type Artifact, hasMavenJars, mavenJars } from "../brokers/recipes/maven-jars.ts";
 import { runToEnd } from "../brokers/run-to-end.ts";
+import { hasSpringJars, springJars } from "./spring/jars.ts";
 
-const SPRING = "spring-kafka-4.1.1";
-const ARTIFACTS: readonly Artifact[] = [
-  ["org.springframework.kafka", "spring-kafka", "4.1.1"],
-  ["org.slf4j", "slf4j-simple", "2.0.17"],
-];
 const JAVA_OPTIONS = ["-Xmx128m", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"];
 
 /** Why there is no Spring here; undefined where there is. Throws under `CI=true`, where everything must run. */
 export function springMissing(): string | undefined {
   if (program("java") === undefined || program("javac") === undefined) return left("a JDK of 17 or newer is not installed");
-  return left(hasMavenJars(SPRING) || program("mvn") !== undefined ? undefined : "Maven, which fetches Spring, is not installed");
+  return left(hasSpringJars() || program("mvn") !== undefined ? undefined : "Maven, which fetches Spring, is not installed");
 }
 
 /** Why there is no kcat here; undefined where there is. Throws under `CI=true`. */
@@ -25,7 +20,7 @@ export function kcatMissing(): string | undefined {
 
 /** Runs one of the programs in `spring/` to its end; what it printed. */
 export async function runSpring(name: string, args: readonly string[]): Promise<string> {
-  const jars = await mavenJars(SPRING, ARTIFACTS);
+  const jars = await springJars();
   const file = join(import.meta.dirname, "spring", `${name}.java`);
   return runToEnd({ file: program("java")!, args: [...JAVA_OPTIONS, "-cp", `${jars}/*`, file, ...args], cwd: tmpdir() });
 }

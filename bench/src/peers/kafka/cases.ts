@@ -4,11 +4,13 @@ import { flood, sendOnly, type Carrier } from "../../load.ts";
 import type { Metrics } from "../../measure.ts";
 import type { KafkaPeer } from "./peer.ts";
 import { drain } from "./drain.ts";
+import { springFlood, springMissing } from "./spring.ts";
 
 const WINDOWS = [100, 1000];
 const SENDS_WINDOW = 1000;
 const REQUESTS_WINDOW = 50;
 const PACED_PER_SECOND = 500;
+const SPRING_LIMIT_SECONDS = 400; // its first run fetches it
 const RATE = ["messagesPerSecond", "cpuMicros"];
 
 interface Rival {
@@ -31,12 +33,31 @@ const RIVALS: readonly Rival[] = [
 
 /** Postrider on Kafka beside the client that it stands on, and beside frameworks. */
 export const kafkaCases: readonly Case[] = [
-  ...WINDOWS.flatMap((window) => group(`kafka both ${String(window)}`, `kafka-both-${String(window)}`, RATE, both(window))),
+  ...WINDOWS.flatMap((window) => [
+    ...group(`kafka both ${String(window)}`, `kafka-both-${String(window)}`, RATE, both(window)),
+    springCase(window),
+  ]),
   ...group("kafka sends", "kafka-sends", RATE, sends),
   ...group("kafka drain", "kafka-drain", ["messagesPerSecond", "cpuMicros", "peakRssMiB"], drain),
   ...group("kafka latency", "kafka-latency", ["p50Ms", "p99Ms", "maxMs", "cpuMicros"], latency),
   ...group("kafka requests", "kafka-requests", RATE, requests),
 ];
+
+/** Spring runs in a process of its own, so it floods by itself. */
+function springCase(window: number): Case {
+  const prefix = `kafka-both-${String(window)}`;
+  return {
+    name: `${prefix}-spring`,
+    group: `kafka both ${String(window)}`,
+    title: "Spring for Kafka 4.1, record listener, commits after each poll",
+    baseline: `${prefix}-raw`,
+    shown: RATE,
+    server: "kafka",
+    missing: springMissing,
+    limitSeconds: SPRING_LIMIT_SECONDS,
+    run: (context) => springFlood(context.servers.kafka!, window, context),
+  };
+}
 
 type Measure = (peer: KafkaPeer, context: CaseContext) => Promise<Metrics | CaseResult>;
 
