@@ -8,7 +8,8 @@ import { KafkaDelivery } from "./delivery.ts";
 import type { OwnedLane, Settler } from "./delivery.ts";
 import { Fetcher } from "./fetcher.ts";
 import type { FetchTarget } from "./fetch-request.ts";
-import type { FetchedPart, FetchReader } from "./fetcher.ts";
+import type { FetchReader } from "./fetcher.ts";
+import type { FetchedPart, FetchPool } from "./fetch-pool.ts";
 import { GroupMember } from "./group-member.ts";
 import type { GroupTiming } from "./group-member.ts";
 import { LaneKeeper } from "./lane-keeper.ts";
@@ -31,13 +32,13 @@ export interface ConsumptionOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly topics: TopicDirectory;
+  readonly pool: FetchPool;
   readonly topic: Topic;
   readonly groupId: string;
   readonly subscription: Subscription;
   readonly sink: Sink;
   readonly timing: GroupTiming;
   readonly commitIntervalMs: number;
-  readonly maxPartitionBytes: number;
   readonly instanceId: string | undefined;
   /** Whether messages know where they were read. */
   readonly keepsOrigin: boolean;
@@ -94,7 +95,7 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
       lanes: () => this.#keeper.lanes,
       onError: owner.onError,
     });
-    this.#fetcher = new Fetcher(kafka, { ...options, reader: this });
+    this.#fetcher = new Fetcher({ ...options, reader: this });
     this.#member.start();
   }
 
@@ -275,7 +276,8 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
     this.#isStopped = true;
     await this.#keeper.giveUp(new Set(), "closing");
     this.#commits.stop();
-    await Promise.all([this.#fetcher.close(), this.#member.leave()]);
+    this.#fetcher.close();
+    await this.#member.leave();
     this.#options.onClosed(this);
   }
 

@@ -3,20 +3,18 @@ import type { PostriderError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { Fetcher } from "./fetcher.ts";
 import type { FetchTarget } from "./fetch-request.ts";
-import type { FetchedPart, FetchReader } from "./fetcher.ts";
+import type { FetchReader } from "./fetcher.ts";
+import type { FetchedPart, FetchPool } from "./fetch-pool.ts";
 import type { RawRecord } from "./batch-reader.ts";
 import type { Topic, TopicDirectory } from "./topic-directory.ts";
-import type { KafkaConnection, KafkaModule } from "./vendor.ts";
 
 /** What a reader outside any group needs. */
 export interface PartitionReaderOptions {
-  readonly kafka: KafkaModule;
-  readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly random: Random;
   readonly topics: TopicDirectory;
+  readonly pool: FetchPool;
   readonly topic: Topic;
-  readonly maxPartitionBytes: number;
   /** The offset of each partition to begin with. */
   readonly starts: ReadonlyMap<number, number>;
   readonly onRecords: (partition: number, records: readonly RawRecord[], next: number) => void;
@@ -34,7 +32,7 @@ export class PartitionReader implements FetchReader {
   constructor(options: PartitionReaderOptions) {
     this.#options = options;
     this.#next = new Map(options.starts);
-    this.#fetcher = new Fetcher(options.kafka, { ...options, reader: this });
+    this.#fetcher = new Fetcher({ ...options, reader: this });
     this.#fetcher.wake();
   }
 
@@ -71,7 +69,7 @@ export class PartitionReader implements FetchReader {
     if (!isPaused) this.#fetcher.wake();
   }
 
-  close(): Promise<void> {
-    return this.#fetcher.close();
+  close(): void {
+    this.#fetcher.close();
   }
 }

@@ -10,10 +10,7 @@ import { wrapKafkaError } from "./vendor-error.ts";
 import { decodeRecord } from "./record-reader.ts";
 
 /** What a replay needs. */
-export interface ReplayOptions extends Pick<
-  PartitionReaderOptions,
-  "kafka" | "connection" | "clock" | "random" | "topics" | "topic" | "maxPartitionBytes"
-> {
+export interface ReplayOptions extends Pick<PartitionReaderOptions, "clock" | "random" | "topics" | "pool" | "topic"> {
   readonly admin: VendorAdmin;
   readonly range: ReadRange;
 }
@@ -37,7 +34,7 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReadMessag
       for (const { partition, record } of found) yield readMessage(partition, record);
     }
   } finally {
-    await run.close();
+    run.close();
   }
 }
 
@@ -75,8 +72,8 @@ class Replay {
     return found;
   }
 
-  async close(): Promise<void> {
-    await this.#reader?.close();
+  close(): void {
+    this.#reader?.close();
   }
 
   #read(options: ReplayOptions, starts: ReadonlyMap<number, number>): void {

@@ -15,10 +15,7 @@ import { wrapKafkaError } from "./vendor-error.ts";
 import { decodeRecord, inboxOf } from "./record-reader.ts";
 
 /** What reply inboxes need. */
-export interface RepliesOptions extends Pick<
-  PartitionReaderOptions,
-  "kafka" | "connection" | "clock" | "random" | "topics" | "maxPartitionBytes"
-> {
+export interface RepliesOptions extends Pick<PartitionReaderOptions, "clock" | "random" | "topics" | "pool"> {
   readonly admin: VendorAdmin;
   readonly replyTopic: string;
   readonly replicationFactor: number;
@@ -57,9 +54,10 @@ export async function openReplyInbox(options: RepliesOptions, id: string, onRepl
     }
   }
 
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
     isOpen = false;
-    await reader.close();
+    reader.close();
+    return Promise.resolve();
   }
 
   return { address: replyAddress({ topic: topic.name, partition, inbox: id }), close };

@@ -21,6 +21,7 @@ import type {
   TransportCapabilities,
 } from "../../ports/transport.ts";
 import { KafkaConsumption } from "./consumption.ts";
+import { FetchPool } from "./fetch-pool.ts";
 import type { GroupTiming } from "./group-member.ts";
 import { KafkaProducer } from "./producer.ts";
 import type { KafkaCompression } from "./batch-writer.ts";
@@ -60,6 +61,7 @@ interface Parts {
   readonly kafka: KafkaModule;
   readonly admin: VendorAdmin;
   readonly topics: TopicDirectory;
+  readonly pool: FetchPool;
   readonly producer: KafkaProducer;
 }
 
@@ -118,7 +120,7 @@ export class KafkaTransport implements Transport {
 
   async consume(subscription: Subscription, sink: Sink): Promise<Consumption> {
     const parts = this.#partsFor("consume");
-    const { timing, commitIntervalMs, maxPartitionBytes, instanceId, groupOf, connection, clock, random } = this.#options;
+    const { timing, commitIntervalMs, instanceId, groupOf, connection, clock, random } = this.#options;
     const topic = await parts.topics.get(subscription.destination.name);
     await ensureCommitted(this.#topologyOptions("consume"), subscription).catch((error: unknown) => {
       throw wrapKafkaError(error, "consume");
@@ -133,7 +135,6 @@ export class KafkaTransport implements Transport {
       sink,
       timing,
       commitIntervalMs,
-      maxPartitionBytes,
       instanceId,
       keepsOrigin: this.letterCopies !== undefined,
       groupId: groupOf(subscription.service, topic.name),
@@ -184,13 +185,15 @@ export class KafkaTransport implements Transport {
     admin.on("error", () => undefined); // each call has its own outcome
     const topics = new TopicDirectory(admin, clock);
     const { maxBodyBytes } = this.capabilities;
-    this.#parts = { kafka, admin, topics, producer: new KafkaProducer(kafka, { ...this.#options, topics, maxBodyBytes }) };
+    const producer = new KafkaProducer(kafka, { ...this.#options, topics, maxBodyBytes });
+    this.#parts = { kafka, admin, topics, pool: new FetchPool(kafka, this.#options), producer };
   }
 
   async #close(): Promise<void> {
     await this.#opening?.catch(() => undefined);
     await Promise.all([...this.#consumptions].map((consumption) => consumption.close()));
     await Promise.all([...this.#inboxes].map((inbox) => inbox.close()));
+    await this.#parts?.pool.close();
     await this.#parts?.producer.close(FLUSH_MS);
     await this.#parts?.admin.close().catch(() => undefined);
   }
