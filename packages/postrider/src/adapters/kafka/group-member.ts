@@ -1,3 +1,4 @@
+import type { Connection } from "@platformatic/kafka";
 import { backoffMs } from "../../base/backoff.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { PostriderError } from "../../base/errors.ts";
@@ -5,7 +6,7 @@ import type { Random } from "../../base/random.ts";
 import { leaveQuietly } from "./static-leave.ts";
 import { clientBase } from "./vendor.ts";
 import type { KafkaConnection, KafkaModule, VendorConsumer } from "./vendor.ts";
-import { wrapKafkaError } from "./vendor-error.ts";
+import { hasKafkaCode, KAFKA_CODES, wrapKafkaError } from "./vendor-error.ts";
 
 /** How a group watches over its members. All in milliseconds. */
 export interface GroupTiming {
@@ -49,6 +50,8 @@ const JOIN_ANSWER_MS = 5000; // what an answer may take beyond the wait for the 
 const LEAVE_WAIT_MS = 5000;
 const LEAVE_ANSWER_MS = 2000;
 const RETRY = { firstMs: 100, maxMs: 5000 };
+const FIRST_LOOK_MS = 40;
+const LOOK_FACTOR = 1.5;
 const NOTHING = Buffer.alloc(0);
 const COOPERATIVE = { name: "cooperative-sticky", version: 3 };
 
@@ -61,6 +64,7 @@ const COOPERATIVE = { name: "cooperative-sticky", version: 3 };
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions;
+  readonly #kafka: KafkaModule;
   readonly #consumer: VendorConsumer;
   #state: "out" | "joining" | "in" | "silent" | "leaving" = "out";
   /** Whether the group said that it rebalances; without that a join means that we were thrown out. */
@@ -73,6 +77,7 @@ export class GroupMember {
   constructor(kafka: KafkaModule, options: GroupMemberOptions) {
     const { connection, clock, random, groupId, timing, topic, instanceId } = options;
     this.#options = options;
+    this.#kafka = kafka;
     const rebalanceMs = Math.max(timing.sessionMs, timing.revokeMs * 2);
     this.#consumer = new kafka.Consumer({
       ...clientBase(connection),
@@ -162,6 +167,7 @@ export class GroupMember {
       if (this.#isLeaving()) return;
       this.#state = "in";
       this.#options.owner.assigned(this.#partitionsOf(assignments), generationId ?? 0);
+      this.#lookSoon(this.#consumer.generationId, FIRST_LOOK_MS);
     });
     this.#consumer.on("consumer:heartbeat:end", () => this.#heard());
     // The client gives up when it cannot join again after a heartbeat, and sends no more heartbeats.
@@ -169,6 +175,41 @@ export class GroupMember {
       this.#settledIn.resolve();
       void this.#failed(error);
     });
+  }
+
+  /**
+   * What a member gives up comes to another one by a second rebalance, of which that one would hear at its next heartbeat; until then nobody reads it.
+   * So for one interval after each join we ask more often than the client does.
+   */
+  #lookSoon(generation: number, delayMs: number): void {
+    const { clock, timing } = this.#options;
+    if (delayMs < timing.heartbeatMs) clock.after(delayMs, () => void this.#lookForRebalance(generation, delayMs));
+  }
+
+  async #lookForRebalance(generation: number, delayMs: number): Promise<void> {
+    const { groupId, instanceId } = this.#options;
+    try {
+      const connection = await this.#coordinatorConnection();
+      const { memberId } = this.#consumer;
+      if (connection === undefined || memberId === null || !this.#isIn(generation)) return;
+      await this.#kafka.heartbeatV4.api.async(connection, groupId, generation, memberId, instanceId ?? null);
+      this.#lookSoon(generation, delayMs * LOOK_FACTOR);
+    } catch (error) {
+      // Anything else is the client's business, at its own heartbeat.
+      if (!hasKafkaCode(error, KAFKA_CODES.REBALANCE_IN_PROGRESS) || !this.#isIn(generation)) return;
+      this.#isOrderly = true;
+      await this.#join();
+    }
+  }
+
+  async #coordinatorConnection(): Promise<Connection | undefined> {
+    const coordinator = await this.coordinator();
+    return (await this.#consumer.connectToBrokers([coordinator])).get(coordinator);
+  }
+
+  /** Whether nothing has changed since a join. */
+  #isIn(generation: number): boolean {
+    return this.#state === "in" && !this.#isOrderly && this.#consumer.generationId === generation;
   }
 
   async #beforeJoin(): Promise<Buffer> {
