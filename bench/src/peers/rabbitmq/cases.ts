@@ -30,14 +30,15 @@ const RIVALS: readonly Rival[] = [
   { name: "postrider", title: "Postrider, no store", open: async (kind) => (await import("./postrider.ts")).postriderOn(kind) },
   { name: "nestjs", title: "NestJS 12, prefetch 50", open: async () => (await import("./nestjs.ts")).nestjs(50) },
   { name: "nestjs-1000", title: "NestJS 12, prefetch 1000", open: async () => (await import("./nestjs.ts")).nestjs(1000) },
+  { name: "nestjs-defaults", title: "NestJS 12 as it comes", open: async () => (await import("./nestjs.ts")).nestjs(undefined) },
 ];
 
 /** Postrider on RabbitMQ beside amqplib by hand and NestJS: writing, reading a backlog, both at once, and latency at a slow pace. */
 export const rabbitmqCases: readonly Case[] = [
-  ...group("publishing", "publish", "event", ["raw", "postrider", "nestjs"], write),
+  ...group("publishing", "publish", "event", ["raw", "postrider", "nestjs", "nestjs-defaults"], write),
   ...group("sending", "send", "command", ["raw", "postrider"], write),
-  ...group("reading", "read", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000"], drain),
-  ...group("both at once", "both", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000"], both),
+  ...group("reading", "read", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000", "nestjs-defaults"], drain),
+  ...group("both at once", "both", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000", "nestjs-defaults"], both),
   ...group("commands both at once", "both-commands", "command", ["raw", "postrider"], both),
   ...group("latency", "latency", "event", ["raw", "postrider", "nestjs"], pacedBoth),
 ];

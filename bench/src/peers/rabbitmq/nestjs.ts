@@ -11,8 +11,12 @@ import type { RabbitPeer } from "./peer.ts";
 const PATTERN = "order.placed";
 Logger.overrideLogger(["error", "warn"]);
 
-/** NestJS with its RabbitMQ transport: a quorum queue, persistent messages, confirms, acknowledgements by hand. It checks no schema. */
-export function nestjs(prefetchCount: number): RabbitPeer {
+/**
+ * NestJS with its RabbitMQ transport, which has confirms and checks no schema. With a prefetch it is like the others: a quorum queue, persistent messages,
+ * acknowledgements by hand, `noDelay`. Without one it is as it comes: a classic queue, messages that a restart of the broker loses, none acknowledged.
+ */
+export function nestjs(prefetchCount: number | undefined): RabbitPeer {
+  const optionsOf = prefetchCount === undefined ? ownDefaults : likeOthers;
   return {
     async openWriter(url) {
       const client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { ...optionsOf(url), noAck: true } }); // of answers
@@ -24,8 +28,8 @@ export function nestjs(prefetchCount: number): RabbitPeer {
       };
     },
     async openReader(url, onHandled) {
-      const options = { ...optionsOf(url), noAck: false, prefetchCount };
-      const app: INestMicroservice = await NestFactory.createMicroservice<RmqOptions>(moduleOf(onHandled), {
+      const options = prefetchCount === undefined ? optionsOf(url) : { ...optionsOf(url), noAck: false, prefetchCount };
+      const app: INestMicroservice = await NestFactory.createMicroservice<RmqOptions>(moduleOf(onHandled, prefetchCount !== undefined), {
         transport: Transport.RMQ,
         options,
       });
@@ -35,7 +39,11 @@ export function nestjs(prefetchCount: number): RabbitPeer {
   };
 }
 
-function optionsOf(url: string): NonNullable<RmqOptions["options"]> {
+function ownDefaults(url: string): NonNullable<RmqOptions["options"]> {
+  return { urls: [url], queue: "orders" };
+}
+
+function likeOthers(url: string): NonNullable<RmqOptions["options"]> {
   return {
     urls: [url],
     queue: "orders",
@@ -46,11 +54,11 @@ function optionsOf(url: string): NonNullable<RmqOptions["options"]> {
 }
 
 /** What decorators would do, written out: Node runs no decorators. */
-function moduleOf(onHandled: (n: number) => void): new () => object {
+function moduleOf(onHandled: (n: number) => void, isAcking: boolean): new () => object {
   class Orders {
     placed(order: Order, context: RmqContext): void {
       onHandled(numberOf(order));
-      (context.getChannelRef() as Channel).ack(context.getMessage() as ConsumeMessage);
+      if (isAcking) (context.getChannelRef() as Channel).ack(context.getMessage() as ConsumeMessage);
     }
   }
   Payload()(Orders.prototype, "placed", 0);
