@@ -7,74 +7,57 @@ const WEIGHT = 0.05; // of the latest message in the average
 
 /** What a lane's flow is made of. */
 export interface LaneFlowOptions {
-  readonly channel: AmqpChannel;
   readonly clock: Clock;
   readonly queue: string;
   /** The most messages that the broker may send ahead. */
   readonly maxCount: number;
   /** About so many bytes it may send ahead. */
   readonly maxBytes: number;
-  readonly onMessage: (message: AmqpMessage | null) => void;
-  /** The broker sends nothing more; if nothing is unsettled, call {@link LaneFlow.emptied}. */
-  readonly onStopped: () => void;
-  readonly onError: (error: unknown) => void;
 }
 
 /**
  * Reads a lane's queue with a prefetch in messages that stands for one in bytes: the broker knows only the former, so it follows the average size.
  *
- * States: *reading* → *stopping* (too many bytes came; the broker is asked to send nothing more) → *stopped* (until all that came is settled) → *reading*, with
- * another prefetch. It begins anew only with nothing unsettled: what two consumers of one channel have, a broker gives to the next owner in any order.
+ * States: *reading* → *turning* (another prefetch is wanted: what comes now is not taken, for it will come again) → *reading*, on another channel, once all that was taken is settled.
+ *
+ * The channel closes with its consumer: what is not settled goes back at once and in its order, and nobody has anything of the queue before that. A consumer that were cancelled would
+ * end before what is on its way to it is back, and who reads on might get later messages first.
  */
 export class LaneFlow {
   readonly #options: LaneFlowOptions;
   #averageBytes = ASSUMED_BYTES;
-  #state: "stopped" | "reading" | "stopping" = "stopped";
   #prefetch = 0;
-  #tag = "";
+  #isTurning = false;
 
   constructor(options: LaneFlowOptions) {
     this.#options = options;
   }
 
-  /** Whether it reads on only once all is settled and the broker knows it. */
-  get isStopped(): boolean {
-    return this.#state === "stopped";
+  /** Whether what comes is not to be taken. */
+  get isTurning(): boolean {
+    return this.#isTurning;
   }
 
-  /** Begins to read. */
-  async start(): Promise<void> {
-    const { channel, clock, queue, onMessage } = this.#options;
-    this.#state = "reading";
+  /** Begins to read on a channel of its own. */
+  async start(channel: AmqpChannel, onMessage: (message: AmqpMessage | null) => void): Promise<void> {
+    const { clock, queue } = this.#options;
+    this.#isTurning = false;
     this.#prefetch = this.#wantedPrefetch();
     await answerOf(clock, "taking a lane", channel.prefetch(this.#prefetch));
-    const { consumerTag } = await answerOf(clock, "taking a lane", channel.consume(queue, onMessage));
-    this.#tag = consumerTag;
+    await answerOf(clock, "taking a lane", channel.consume(queue, onMessage));
   }
 
-  /** A message came; `unsettledBytes` are those of the lane, with it. */
+  /** A message was taken; `unsettledBytes` are those of the lane, with it. */
   arrived(bytes: number, unsettledBytes: number): void {
     this.#averageBytes += (bytes - this.#averageBytes) * WEIGHT;
     if (bytes > this.#averageBytes * 8) this.#averageBytes = bytes; // large ones seldom come alone
-    if (unsettledBytes > this.#options.maxBytes && this.#prefetch > 1 && this.#wantedPrefetch() < this.#prefetch) this.#stop();
+    if (unsettledBytes > this.#options.maxBytes && this.#wantedPrefetch() < this.#prefetch) this.#isTurning = true;
   }
 
-  /** Nothing of the lane is unsettled now. */
-  emptied(): void {
-    if (this.#state === "stopped" && this.#prefetch > 0) this.start().catch((error: unknown) => this.#options.onError(error));
-    else if (this.#wantedPrefetch() >= this.#prefetch * 2) this.#stop();
-  }
-
-  #stop(): void {
-    if (this.#state !== "reading" || this.#tag === "") return;
-    this.#state = "stopping";
-    const { channel, clock, onError } = this.#options;
-    const tag = this.#tag;
-    this.#tag = "";
-    answerOf(clock, "pausing a lane", channel.cancel(tag)).then(() => {
-      this.#state = "stopped";
-      this.#options.onStopped();
-    }, onError);
+  /** Nothing of the lane is unsettled now. Whether it is to read on on another channel. */
+  emptied(): boolean {
+    if (this.#wantedPrefetch() >= this.#prefetch * 2) this.#isTurning = true;
+    return this.#isTurning;
   }
 
   #wantedPrefetch(): number {

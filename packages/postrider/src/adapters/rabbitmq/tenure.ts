@@ -35,11 +35,13 @@ export class Tenure implements DeliveryOwner {
   readonly number: number;
   readonly #host: TenureHost;
   readonly #load = new LaneLoad();
+  readonly #flow: LaneFlow;
   #state: "waiting" | "taking" | "owned" | "leaving" | "ended" = "waiting";
   #control: AmqpChannel | undefined;
   #data: AmqpChannel | undefined;
+  /** The data channel before that. */
+  #retired: AmqpChannel | undefined;
   #acks: AckBook | undefined;
-  #flow: LaneFlow | undefined;
   #baton: Baton | undefined;
   #lane: Lane | undefined;
   #arriving: Promise<boolean> | undefined;
@@ -47,6 +49,8 @@ export class Tenure implements DeliveryOwner {
   constructor(host: TenureHost, number: number) {
     this.#host = host;
     this.number = number;
+    const { clock, lanePrefetch, laneBytes } = host;
+    this.#flow = new LaneFlow({ clock, queue: host.normalQueue(number), maxCount: lanePrefetch, maxBytes: laneBytes });
   }
 
   /** The lane, while it is ours to hand over from. */
@@ -144,7 +148,9 @@ export class Tenure implements DeliveryOwner {
     }
     let error: unknown;
     channel.on("error", (thrown: Error) => void (error = thrown));
-    channel.on("close", () => this.#lost(error));
+    channel.on("close", () => {
+      if (channel !== this.#retired) this.#lost(error);
+    });
     return channel;
   }
 
@@ -167,16 +173,11 @@ export class Tenure implements DeliveryOwner {
   }
 
   async #takeLane(control: AmqpChannel | undefined, epoch: number): Promise<void> {
-    const { link, clock, lanePrefetch, subscription } = this.#host;
+    const { clock, subscription } = this.#host;
     if (!this.#host.mayTake()) return this.#giveUp("passed");
     this.#state = "taking";
     try {
-      const data = await this.#channel(link);
-      if (data === undefined) return;
-      this.#data = data;
-      this.#acks = new AckBook(ackChannel(data), clock, lanePrefetch >> 2);
-      this.#flow = this.#flowOf(data);
-      await this.#flow.start();
+      await this.#read();
       // A word to and fro: what is of high priority and was there is here now.
       if (control !== undefined) await answerOf(clock, "taking a lane", control.checkQueue(this.#host.highQueue(this.number)!));
     } catch (error) {
@@ -190,18 +191,26 @@ export class Tenure implements DeliveryOwner {
     this.#own();
   }
 
-  #flowOf(channel: AmqpChannel): LaneFlow {
-    const { clock, lanePrefetch, laneBytes } = this.#host;
-    return new LaneFlow({
-      channel,
-      clock,
-      queue: this.#host.normalQueue(this.number),
-      maxCount: lanePrefetch,
-      maxBytes: laneBytes,
-      onMessage: (message) => this.#onData(message),
-      onStopped: () => this.#emptied(),
-      onError: (error) => this.#lost(error),
-    });
+  /** Reads the lane's other queue. */
+  async #read(): Promise<void> {
+    const { link, clock, lanePrefetch } = this.#host;
+    const data = await this.#channel(link);
+    if (data === undefined) return;
+    this.#data = data;
+    this.#acks = new AckBook(ackChannel(data), clock, lanePrefetch >> 2);
+    await this.#flow.start(data, (message) => this.#onData(data, message));
+  }
+
+  /** Reads on on another channel. Nothing that was taken is unsettled. */
+  async #turn(): Promise<void> {
+    const data = this.#data;
+    if (data === undefined) return; // it is turning
+    this.#retired = data;
+    this.#data = undefined;
+    this.#acks!.flush();
+    this.#acks!.close();
+    await closeChannel(this.#host.clock, data);
+    if (this.#state === "owned") await this.#read().catch((error: unknown) => this.#lost(error));
   }
 
   #own(): void {
@@ -221,7 +230,8 @@ export class Tenure implements DeliveryOwner {
     }
   }
 
-  #onData(message: AmqpMessage | null): void {
+  #onData(channel: AmqpChannel, message: AmqpMessage | null): void {
+    if (channel !== this.#data || (message !== null && this.#flow.isTurning)) return;
     if (message === null) this.#lost(new Cancelled(this.#host.normalQueue(this.number)));
     else this.#arrived(message, false);
   }
@@ -231,14 +241,13 @@ export class Tenure implements DeliveryOwner {
     const { deliveryTag: tag, redelivered: wasDelivered } = message.fields;
     const found = readMessage(message);
     this.#load.push({ tag, isHigh, found, wasDelivered });
-    if (!isHigh) this.#flow?.arrived(found.bytes, this.#load.bytes);
+    if (!isHigh) this.#flow.arrived(found.bytes, this.#load.bytes);
     if (this.#state === "owned") this.#host.wake();
   }
 
   #emptied(): void {
     if (this.#state !== "owned" || this.#load.count > 0) return;
-    if (this.#flow?.isStopped === true) this.#acks?.flush();
-    this.#flow?.emptied();
+    if (this.#flow.emptied()) void this.#turn();
   }
 
   #ackControl(tag: number): void {
