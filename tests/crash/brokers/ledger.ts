@@ -22,7 +22,8 @@ export interface Progress {
 /** The ledgers have no unique constraint: what happens twice is there twice. A row of `sent` is committed with its message, or is written after the send was confirmed. */
 const TABLES = [
   "create table sent (at bigint generated always as identity, producer text not null, n int not null, key text not null)",
-  "create table effects (at bigint generated always as identity, handler text not null, producer text not null, n int not null, key text not null)",
+  `create table effects (at bigint generated always as identity, handler text not null, producer text not null, n int not null, key text not null,
+     pid int not null, attempt int not null, begun timestamptz not null, written timestamptz not null default clock_timestamp())`,
 ];
 
 const HANDLERS = "(values ('doer'), ('auditor')) as h(handler)";
@@ -39,6 +40,11 @@ const VERDICT: Readonly<Record<keyof Verdict, string>> = {
        join (select n, producer, key, row_number() over (partition by key order by at) as place from effects where handler = 'auditor') a
        using (producer, n) where d.place <> a.place) as count`,
 };
+
+/** The effects of each handler before which one of the same producer and key came too early, with that one. */
+const INVERTED = `select * from (select handler, producer, key, n, pid, attempt, begun, written,
+    lag(n) over earlier as n_before, lag(pid) over earlier as pid_before, lag(attempt) over earlier as attempt_before, lag(begun) over earlier as begun_before, lag(written) over earlier as written_before
+    from effects window earlier as (partition by handler, producer, key order by at)) o where n_before > n limit 10`;
 
 const counter = (table: string): string => `coalesce(pg_sequence_last_value('${SCHEMA}.${table}_at_seq'), 0)`;
 
@@ -79,6 +85,11 @@ export class Ledger implements AsyncDisposable {
   /** Some of what is lost, for the report. */
   async someLost(): Promise<readonly object[]> {
     return this.#store.read.all(VERDICT.lost.replace("count(*) as count", "h.handler, s.producer, s.n, s.key") + " limit 10");
+  }
+
+  /** Some of what is inverted: who did it, and when. */
+  async someInverted(): Promise<readonly object[]> {
+    return this.#store.read.all(INVERTED);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

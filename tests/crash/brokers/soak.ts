@@ -17,6 +17,8 @@ export interface BrokerSoakOptions {
   /** How long producers may send, in seconds. What is left then is handled for as long as something happens. */
   readonly seconds: number;
   readonly seed: number;
+  /** Nothing is killed. */
+  readonly isCalm: boolean;
 }
 
 /** What a soak came to. */
@@ -29,6 +31,7 @@ export interface BrokerSoakResult extends Verdict {
   /** Processes that ended by themselves and not well. */
   readonly crashes: readonly string[];
   readonly someLost: readonly object[];
+  readonly someInverted: readonly object[];
 }
 
 /** After so long without one more effect nothing is on its way any more. */
@@ -50,7 +53,7 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
   const slots = slotsOf(options, store, broker);
   stack.defer(async () => void (await Promise.all(slots.map((slot) => slot.end("SIGKILL")))));
   const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed));
-  const killing = kills.run();
+  const killing = options.isCalm ? undefined : kills.run();
   await produced(slots, startedMs + options.seconds * 1000);
   kills.stop();
   await killing;
@@ -69,6 +72,7 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
     ...verdict,
     crashes: [...kills.crashes, ...crashes],
     someLost: await ledger.someLost(),
+    someInverted: await ledger.someInverted(),
   };
 }
 
