@@ -11,6 +11,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   contracts: 1,
   envelope: 2,
   ports: 3,
+  rows: 3.5,
   pipeline: 4,
   telemetry: 4,
   registry: 4,

@@ -1,24 +1,17 @@
 import { createHash } from "node:crypto";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
-import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
-
-/** A row as it comes. */
-export type Row = Readonly<Record<string, unknown>>;
+import { escapedText, unescapedText } from "../../rows/escaped-text.ts";
+import type { Columns } from "../../rows/columns.ts";
 
 // Texts are kept as their bytes: so that no collation makes two of them one, and no trailing space is lost.
-// Stands before a text that has no UTF-8: of the private use area, and no text of ours begins with it.
-const ESCAPE = "\uf8ff";
 
 /** A text as a column of bytes. */
 export function toBytes(value: string): Buffer {
-  const isPlain = !value.startsWith(ESCAPE) && value.isWellFormed();
-  return Buffer.from(isPlain ? value : ESCAPE + JSON.stringify(value), "utf8");
+  return Buffer.from(escapedText(value), "utf8");
 }
 
 /** See {@link toBytes}. */
 export function fromBytes(column: unknown): string {
-  const value = (column as Buffer).toString("utf8");
-  return value.startsWith(ESCAPE) ? (JSON.parse(value.slice(ESCAPE.length)) as string) : value;
+  return unescapedText((column as Buffer).toString("utf8"));
 }
 
 /** See {@link toBytes}; for what may be absent. */
@@ -41,31 +34,19 @@ export function int(value: number): string {
   return String(Math.trunc(value));
 }
 
-/** A number column that may be null. */
-export function numberOrNull(column: unknown): number | undefined {
-  return column === null ? undefined : Number(column);
-}
-
-/** The columns `head, headers, body, is_text` of a message. */
-export function messageColumns(
-  envelope: Envelope | undefined,
-  headers: Headers,
-  body: WireBody,
-): [Buffer | null, Buffer | null, Buffer, number] {
-  const head = headToColumn(envelope);
-  const others = headersToColumn(headers);
-  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return [head === null ? null : Buffer.from(head), others === null ? null : Buffer.from(others), bytes, Number(typeof body === "string")];
-}
-
-/** See {@link messageColumns}. */
-export function messageOf(row: Row): { readonly envelope: Envelope | undefined; readonly headers: Headers; readonly body: WireBody } {
-  const text = (column: unknown): string | null => (column === null ? null : (column as Buffer).toString("utf8"));
-  const body = row["body"] as Buffer;
-  return {
-    envelope: headFromColumn(text(row["head"])),
-    headers: headersFromColumn(text(row["headers"])),
+/** How MySQL and MariaDB hold rows: a key may be longer than an index takes, so it is found by its digest. */
+export const COLUMNS: Columns<Buffer> = {
+  keyNames: ["message_key", "key_digest"],
+  bodyNames: ["body", "is_text"],
+  text: toBytes,
+  textOf: fromBytes,
+  flag: Number,
+  key: (key) => [toBytesOrNull(key), digestOf(key)],
+  body: (body) =>
+    typeof body === "string" ? [Buffer.from(body, "utf8"), 1] : [Buffer.from(body.buffer, body.byteOffset, body.byteLength), 0],
+  bodyOf: (row) => {
+    const body = row["body"] as Buffer;
     // A copy: the driver's buffer may be a view of everything that came with it.
-    body: row["is_text"] === 1 ? body.toString("utf8") : new Uint8Array(body),
-  };
-}
+    return row["is_text"] === 1 ? body.toString("utf8") : new Uint8Array(body);
+  },
+};

@@ -1,6 +1,6 @@
 import { fail } from "../../base/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
-import type { Row } from "./columns.ts";
+import type { Row } from "../../rows/columns.ts";
 import { KEY_LOCKS, LOCK_KINDS } from "./place.ts";
 
 const LOCK = "'postrider migrations'";

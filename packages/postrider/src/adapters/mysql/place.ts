@@ -1,6 +1,6 @@
 import { laneOf } from "../../base/ids.ts";
 import type { MysqlValue } from "./connection.ts";
-import type { Row } from "./columns.ts";
+import type { Row } from "../../rows/columns.ts";
 
 /** What a statement gave. */
 export interface MysqlResult {

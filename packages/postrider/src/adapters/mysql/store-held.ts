@@ -1,15 +1,17 @@
-import { fail } from "../../base/errors.ts";
-import type { ClaimedHeld, HeldMessage, HeldPurpose, HeldReader, HeldWriter } from "../../ports/held.ts";
-import { digestOf, fromBytes, fromBytesOrNull, int, messageColumns, messageOf, numberOrNull, toBytes, toBytesOrNull } from "./columns.ts";
-import type { Row } from "./columns.ts";
+import type { ClaimedHeld, HeldReader, HeldWriter } from "../../ports/held.ts";
+import { Clause, inLanes, replaceSql } from "../../rows/clause.ts";
+import { given, numberOrNull } from "../../rows/columns.ts";
+import { assertOurs, countsOf, heldNames, heldOf, heldValues, IS_WAITING } from "../../rows/held-row.ts";
+import { COLUMNS, digestOf, fromBytes, int, toBytes, toBytesOrNull } from "./columns.ts";
+import type { MysqlValue } from "./connection.ts";
 import { keyLockOf, lock, NOW_MS } from "./place.ts";
 import type { Run, Transact } from "./place.ts";
 
 // Unique for ever: rows have sequences that are never used again, and each claim of a row counts on.
 const FENCE = "(sequence * 65536 + fence)";
 
-const COLUMNS = `id, purpose, due_at, destination, lane, message_key, key_digest, is_ordered, head, headers, body, is_text, failures, first_failed_at, dead_letter_id, redrives`;
-const IS_WAITING = "(purpose = 'parked' and due_at is null)";
+const NAMES = heldNames(COLUMNS);
+const PUT = replaceSql("pr_held", NAMES);
 const OF_KEY = "service = ? and destination = ? and key_digest = ?";
 const OURS = `service = ? and id = ? and ${FENCE} = ?`;
 
@@ -23,17 +25,18 @@ export function heldWriter(service: Buffer, run: Run): HeldWriter {
     const isDead = `select 1 from pr_dead_letters where ${OF_KEY} and not (id <=> ?) and is_ordered = 1 and list = 'failed'`;
     return (await run(`${isHeld} union all ${isDead} limit 1`, ...place, ...place)).rows.length > 0;
   };
+  const change = async (claimed: ClaimedHeld, sql: string, ...values: readonly number[]): Promise<void> =>
+    assertOurs(claimed, (await run(sql, ...values, service, toBytes(claimed.id), claimed.fence)).changes);
   return {
     put: async (entry) => {
       if (entry.isOrdered && entry.key !== undefined) await lockKey(entry.destination, entry.key);
       // One that is replaced counts as new: behind what is parked already, and under no claim of before.
-      await run(`replace into pr_held (service, ${COLUMNS}) values (?, ${COLUMNS.replaceAll(/\w+/g, "?")})`, service, ...valuesOf(entry));
+      await run(PUT, service, ...heldValues(COLUMNS, entry));
     },
-    complete: async (claimed) =>
-      assertOurs(claimed, await run(`delete from pr_held where ${OURS}`, service, toBytes(claimed.id), claimed.fence)),
-    postpone: async (claimed, { dueAt, failures, firstFailedAt }) => {
+    complete: (claimed) => change(claimed, `delete from pr_held where ${OURS}`),
+    postpone: (claimed, { dueAt, failures, firstFailedAt }) => {
       const sql = `update pr_held set due_at = ?, failures = ?, first_failed_at = ?, fence = fence + 1, claimed_until = 0 where ${OURS}`;
-      assertOurs(claimed, await run(sql, dueAt, failures, firstFailedAt, service, toBytes(claimed.id), claimed.fence));
+      return change(claimed, sql, dueAt, failures, firstFailedAt);
     },
     isBlocked: async (destination, key, exceptId) => {
       await lockKey(destination, key);
@@ -77,22 +80,18 @@ export function heldReader(service: Buffer, run: Run, transact: Transact): HeldR
           .rows[0]!["at"],
       ),
     get: async (id) => {
-      const row = (await run(`select ${COLUMNS} from pr_held where service = ? and id = ?`, service, toBytes(id))).rows[0];
-      return row === undefined ? undefined : entryOf(row);
+      const row = (await run(`select ${NAMES} from pr_held where service = ? and id = ?`, service, toBytes(id))).rows[0];
+      return row === undefined ? undefined : heldOf(COLUMNS, row);
     },
     list: async ({ purpose, limit, after }) => {
-      const parts = ["service = ?", ...(purpose === undefined ? [] : ["purpose = ?"]), ...(after === undefined ? [] : ["id < ?"])];
-      const values = [service, ...(purpose === undefined ? [] : [purpose]), ...(after === undefined ? [] : [toBytes(after)])];
-      return (
-        await run(`select ${COLUMNS} from pr_held where ${parts.join(" and ")} order by id desc limit ${int(limit)}`, ...values)
-      ).rows.map(entryOf);
+      const { sql, values } = new Clause<MysqlValue>("service = ?", service)
+        .and("purpose = ?", purpose)
+        .and("id < ?", given(COLUMNS, after));
+      const { rows } = await run(`select ${NAMES} from pr_held where ${sql} order by id desc limit ${int(limit)}`, ...values);
+      return rows.map((row) => heldOf(COLUMNS, row));
     },
-    count: async () => {
-      const counts = { retry: 0, parked: 0, redrive: 0 };
-      const { rows } = await run("select purpose, count(*) as count from pr_held where service = ? group by purpose", service);
-      for (const { purpose, count } of rows) counts[purpose as HeldPurpose] = Number(count);
-      return counts;
-    },
+    count: async () =>
+      countsOf((await run("select purpose, count(*) as count from pr_held where service = ? group by purpose", service)).rows),
   };
 }
 
@@ -108,58 +107,11 @@ async function claimDue(
   // A look before anything is locked: mostly nothing is due.
   if ((await run(`select 1 as due from pr_held where ${due} limit 1`, ...place)).rows.length === 0) return [];
   return transact(async (own) => {
-    const sql = `select ${COLUMNS}, sequence, ${FENCE} + 1 as claim from pr_held where ${due} order by due_at, sequence limit ${int(limit)} for update skip locked`;
+    const sql = `select ${NAMES}, sequence, ${FENCE} + 1 as claim from pr_held where ${due} order by due_at, sequence limit ${int(limit)} for update skip locked`;
     const { rows } = await own(sql, ...place);
     if (rows.length === 0) return [];
     const sequences = rows.map((row) => int(Number(row["sequence"]))).join(", ");
     await own(`update pr_held set fence = fence + 1, claimed_until = ${NOW_MS} + ${int(leaseMs)} where sequence in (${sequences})`);
-    return rows.map((row) => ({ ...entryOf(row), fence: Number(row["claim"]) }));
+    return rows.map((row) => ({ ...heldOf(COLUMNS, row), fence: Number(row["claim"]) }));
   });
-}
-
-function inLanes(lanes: readonly number[] | undefined): string {
-  if (lanes === undefined) return "true";
-  return lanes.length === 0 ? "false" : `lane in (${lanes.map(int).join(", ")})`;
-}
-
-function assertOurs(claimed: ClaimedHeld, { changes }: { readonly changes: number }): void {
-  if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
-}
-
-function valuesOf(entry: HeldMessage): (string | number | Buffer | null)[] {
-  const {
-    id,
-    purpose,
-    dueAt,
-    destination,
-    lane,
-    key,
-    isOrdered,
-    envelope,
-    headers,
-    body,
-    failures,
-    firstFailedAt,
-    deadLetterId,
-    redrives,
-  } = entry;
-  const place = [toBytes(id), purpose, dueAt ?? null, toBytes(destination), lane, toBytesOrNull(key), digestOf(key), Number(isOrdered)];
-  return [...place, ...messageColumns(envelope, headers, body), failures, firstFailedAt ?? null, toBytesOrNull(deadLetterId), redrives];
-}
-
-function entryOf(row: Row): HeldMessage {
-  return {
-    id: fromBytes(row["id"]),
-    purpose: row["purpose"] as HeldPurpose,
-    dueAt: numberOrNull(row["due_at"]),
-    destination: fromBytes(row["destination"]),
-    lane: row["lane"] as number,
-    key: fromBytesOrNull(row["message_key"]),
-    isOrdered: row["is_ordered"] === 1,
-    ...messageOf(row),
-    failures: row["failures"] as number,
-    firstFailedAt: numberOrNull(row["first_failed_at"]),
-    deadLetterId: fromBytesOrNull(row["dead_letter_id"]),
-    redrives: row["redrives"] as number,
-  };
 }

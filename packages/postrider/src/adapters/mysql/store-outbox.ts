@@ -1,15 +1,15 @@
 import type { Outgoing } from "../../envelope/envelope.ts";
 import { kindOfDestination } from "../../envelope/outgoing.ts";
 import type { OutboxClaim, OutboxReader, OutboxRow, OutboxWriter } from "../../ports/outbox.ts";
-import { digestOf, fromBytes, int, messageColumns, messageOf, toBytes } from "./columns.ts";
-import type { Row } from "./columns.ts";
+import { messageValues, outgoingOf } from "../../rows/columns.ts";
+import { COLUMNS, digestOf, int, toBytes } from "./columns.ts";
 import type { MysqlValue } from "./connection.ts";
 import { keyLockOf, lock, NOW_MS } from "./place.ts";
 import type { Run, Transact } from "./place.ts";
 import { addLetter } from "./store-dead-letters.ts";
 
-const COLUMNS = "service, id, aggregatetype, aggregateid, key_digest, type, may_repeat, head, headers, payload, is_text, is_event";
-const PLACEHOLDERS = `(${COLUMNS.replaceAll(/\w+/g, "?")})`;
+const NAMES = "service, id, aggregatetype, aggregateid, key_digest, type, may_repeat, head, headers, payload, is_text, is_event";
+const PLACEHOLDERS = `(${NAMES.replaceAll(/\w+/g, "?")})`;
 const ROWS_PER_STATEMENT = 100; // a statement's placeholders are limited to 65 535
 
 /**
@@ -30,7 +30,7 @@ export function outboxWriter(service: Buffer, run: Run): OutboxWriter {
       for (let from = 0; from < messages.length; from += ROWS_PER_STATEMENT) {
         const part = messages.slice(from, from + ROWS_PER_STATEMENT);
         const rows = part.map(() => PLACEHOLDERS).join(", ");
-        await run(`insert into pr_outbox (${COLUMNS}) values ${rows}`, ...part.flatMap((message) => valuesOf(service, message)));
+        await run(`insert into pr_outbox (${NAMES}) values ${rows}`, ...part.flatMap((message) => valuesOf(service, message)));
       }
     },
   };
@@ -72,7 +72,7 @@ export function outboxReader(service: Buffer, run: Run, transact: Transact, onAp
 async function claim(service: Buffer, run: Run, options: OutboxClaim): Promise<readonly OutboxRow[]> {
   await lock(run, service, "outboxClaim", [0]);
   const taken = `select distinct aggregatetype, key_digest from pr_outbox where service = ? and is_event = ? and free_at > ${NOW_MS}`;
-  const sql = `select o.sequence, o.fence + 1 as fence, o.attempts, o.aggregatetype, o.may_repeat, o.head, o.headers, o.payload as body, o.is_text
+  const sql = `select o.sequence, o.fence + 1 as fence, o.attempts, o.aggregatetype as destination, o.may_repeat, o.head, o.headers, o.payload as body, o.is_text
     from pr_outbox o left join (${taken}) t on t.aggregatetype = o.aggregatetype and t.key_digest = o.key_digest
     where o.service = ? and o.is_event = ? and o.free_at <= ${NOW_MS} and t.key_digest is null order by o.sequence limit ${int(options.limit)}`;
   const { rows } = await run(sql, service, isEvent(options.kind), service, isEvent(options.kind));
@@ -80,31 +80,17 @@ async function claim(service: Buffer, run: Run, options: OutboxClaim): Promise<r
   const sequences = rows.map((row) => int(Number(row["sequence"]))).join(", ");
   const lease = `update pr_outbox set fence = fence + 1, free_at = ${NOW_MS} + ${int(options.leaseMs)}, owner = ? where service = ? and sequence in (${sequences})`;
   await run(lease, toBytes(options.owner), service);
-  return rows.map(rowOf);
+  return rows.map((row) => {
+    const [sequence, fence, attempts] = [Number(row["sequence"]), Number(row["fence"]), Number(row["attempts"])];
+    return { sequence, fence, attempts, message: outgoingOf(COLUMNS, row) };
+  });
 }
 
 const isEvent = (kind: OutboxClaim["kind"]): number => Number(kind === "event");
 
-function valuesOf(service: Buffer, { destination, mayRepeat, envelope, headers, body }: Outgoing): readonly MysqlValue[] {
+function valuesOf(service: Buffer, message: Outgoing): readonly MysqlValue[] {
+  const { destination, mayRepeat, envelope } = message;
   const key = envelope.partitionkey ?? envelope.id;
-  const place = [
-    service,
-    toBytes(envelope.id),
-    toBytes(destination),
-    toBytes(key),
-    digestOf(key),
-    toBytes(envelope.type),
-    Number(mayRepeat),
-  ];
-  return [...place, ...messageColumns(envelope, headers, body), isEvent(kindOfDestination(destination))];
-}
-
-function rowOf(row: Row): OutboxRow {
-  const { envelope, headers, body } = messageOf(row);
-  return {
-    sequence: Number(row["sequence"]),
-    fence: Number(row["fence"]),
-    attempts: row["attempts"] as number,
-    message: { envelope: envelope!, headers, body, destination: fromBytes(row["aggregatetype"]), mayRepeat: row["may_repeat"] === 1 },
-  };
+  const place = [service, toBytes(envelope.id), toBytes(destination), toBytes(key), digestOf(key), toBytes(envelope.type)];
+  return [...place, Number(mayRepeat), ...messageValues(COLUMNS, message), isEvent(kindOfDestination(destination))];
 }

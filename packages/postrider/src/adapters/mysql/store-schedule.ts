@@ -1,22 +1,20 @@
-import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/schedule.ts";
-import { fromBytes, fromBytesOrNull, int, messageColumns, messageOf, numberOrNull, toBytes, toBytesOrNull } from "./columns.ts";
-import type { Row } from "./columns.ts";
+import type { ScheduleReader, ScheduleWriter } from "../../ports/schedule.ts";
+import { Clause, replaceSql } from "../../rows/clause.ts";
+import { given, numberOrNull } from "../../rows/columns.ts";
+import { scheduledNames, scheduledOf, scheduledValues } from "../../rows/scheduled-row.ts";
+import { COLUMNS, int, toBytes } from "./columns.ts";
 import { NOW_MS } from "./place.ts";
 import type { Run } from "./place.ts";
 
-const COLUMNS = "id, due_at, cron, timezone, destination, may_repeat, head, headers, body, is_text";
+const NAMES = scheduledNames(COLUMNS);
+const PUT = replaceSql("pr_schedule", NAMES);
 
 /** The schedule inside a transaction. */
 export function scheduleWriter(service: Buffer, run: Run): ScheduleWriter {
   const remove = async (id: string): Promise<boolean> =>
     (await run("delete from pr_schedule where service = ? and id = ?", service, toBytes(id))).changes === 1;
   return {
-    put: async ({ id, dueAt, message, recurrence }) => {
-      const { destination, mayRepeat, envelope, headers, body } = message;
-      const when = [toBytes(id), dueAt, toBytesOrNull(recurrence?.cron), toBytesOrNull(recurrence?.timezone)] as const;
-      const what = [toBytes(destination), Number(mayRepeat), ...messageColumns(envelope, headers, body)] as const;
-      await run(`replace into pr_schedule (service, ${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, service, ...when, ...what);
-    },
+    put: async (entry) => void (await run(PUT, service, ...scheduledValues(COLUMNS, entry))),
     cancel: remove,
     reschedule: async (id, dueAt) => {
       const found = await run("select 1 as found from pr_schedule where service = ? and id = ? for update", service, toBytes(id));
@@ -26,14 +24,14 @@ export function scheduleWriter(service: Buffer, run: Run): ScheduleWriter {
     },
     takeDue: async (limit) => {
       // What another transaction takes now is its own: should it roll back, the row is there for the next look.
-      const sql = `select ${COLUMNS} from pr_schedule where service = ? and due_at <= ${NOW_MS} order by due_at, id limit ${int(limit)} for update skip locked`;
-      const due = (await run(sql, service)).rows.map(entryOf);
+      const sql = `select ${NAMES} from pr_schedule where service = ? and due_at <= ${NOW_MS} order by due_at, id limit ${int(limit)} for update skip locked`;
+      const due = (await run(sql, service)).rows.map((row) => scheduledOf(COLUMNS, row));
       for (const { id } of due) await remove(id);
       return due;
     },
     get: async (id) => {
-      const row = (await run(`select ${COLUMNS} from pr_schedule where service = ? and id = ?`, service, toBytes(id))).rows[0];
-      return row === undefined ? undefined : entryOf(row);
+      const row = (await run(`select ${NAMES} from pr_schedule where service = ? and id = ?`, service, toBytes(id))).rows[0];
+      return row === undefined ? undefined : scheduledOf(COLUMNS, row);
     },
   };
 }
@@ -44,17 +42,9 @@ export function scheduleReader(service: Buffer, run: Run): ScheduleReader {
     nextDueAt: async () =>
       numberOrNull((await run("select min(due_at) as due_at from pr_schedule where service = ?", service)).rows[0]!["due_at"]),
     list: async ({ limit, after }) => {
-      const below = after === undefined ? "" : "and id < ?";
-      const sql = `select ${COLUMNS} from pr_schedule where service = ? ${below} order by id desc limit ${int(limit)}`;
-      return (await run(sql, service, ...(after === undefined ? [] : [toBytes(after)]))).rows.map(entryOf);
+      const { sql, values } = new Clause<Buffer>("service = ?", service).and("id < ?", given(COLUMNS, after));
+      const { rows } = await run(`select ${NAMES} from pr_schedule where ${sql} order by id desc limit ${int(limit)}`, ...values);
+      return rows.map((row) => scheduledOf(COLUMNS, row));
     },
   };
-}
-
-function entryOf(row: Row): ScheduledMessage {
-  const { envelope, headers, body } = messageOf(row);
-  const message = { envelope: envelope!, headers, body, destination: fromBytes(row["destination"]), mayRepeat: row["may_repeat"] === 1 };
-  const entry = { id: fromBytes(row["id"]), dueAt: Number(row["due_at"]), message };
-  const [cron, timezone] = [fromBytesOrNull(row["cron"]), fromBytesOrNull(row["timezone"])];
-  return cron === undefined || timezone === undefined ? entry : { ...entry, recurrence: { cron, timezone } };
 }

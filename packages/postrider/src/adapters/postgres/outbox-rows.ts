@@ -1,14 +1,15 @@
 import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
 import type { DeadLetter } from "../../ports/dead-letters.ts";
 import type { OutboxRow } from "../../ports/outbox.ts";
+import { letterNames, letterValues } from "../../rows/letter-row.ts";
 import { fromText, toText } from "./column-text.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 import type { FloorLook } from "./outbox-floor.ts";
 import { lsnOf } from "./outbox-leader.ts";
+import { replacing } from "./put.ts";
 import { statement } from "./statement.ts";
 import type { Run, Statement } from "./statement.ts";
-import { addLetterSql, letterValues, REPLACE } from "./store-dead-letters.ts";
-import { bodyOf } from "./store-place.ts";
+import { bodyOf, COLUMNS } from "./store-place.ts";
 import type { StorePlace } from "./store-place.ts";
 
 const LAST = statement("select coalesce(pg_sequence_last_value($1::text::regclass), 0) as last_value"); // needs no right to read the sequence
@@ -36,6 +37,8 @@ export interface UnsentRow {
   readonly sequence: number;
   readonly isLater: boolean;
 }
+
+const LETTER = letterNames(COLUMNS);
 
 // As `letterValues` gives them: a select needs to be told.
 const LETTER_TYPES =
@@ -77,7 +80,7 @@ export class OutboxRows {
     const letter = LETTER_TYPES.map((type, at) => `$${at + 5}::${type}`).join(", ");
     this.#bury = statement(
       `with gone as (delete from ${table} where service = $1 and is_event = $3 and sequence = $4 and ${led} returning 1)
-       ${addLetterSql(schema)} select $1, ${letter} from gone ${REPLACE}`,
+       insert into ${schema}.pr_dead_letters (service, ${LETTER}) select $1, ${letter} from gone ${replacing(LETTER)}`,
     );
     this.#depth = statement(`select count(*) as count from ${table} where service = $1`);
     // By the time, so that the index of these rows is taken, and not that of the numbers from their beginning.
@@ -124,7 +127,7 @@ export class OutboxRows {
 
   /** Removes a row and adds its letter, as long as nobody leads after `term`. */
   async bury(term: number, isEvent: boolean, row: OutboxRow, letter: DeadLetter): Promise<boolean> {
-    return (await this.#run(this.#bury, this.#service, term, isEvent, row.sequence, ...letterValues(letter))).rowCount === 1;
+    return (await this.#run(this.#bury, this.#service, term, isEvent, row.sequence, ...letterValues(COLUMNS, letter))).rowCount === 1;
   }
 
   /** Which of some rows are there. */

@@ -1,12 +1,13 @@
+import { heldNames, IS_WAITING } from "../../rows/held-row.ts";
 import { HELD_KEY_CLASS } from "./locks.ts";
 import { pageClause } from "./page.ts";
+import { putSql } from "./put.ts";
 import { NOW_MS, statement } from "./statement.ts";
 import type { Statement } from "./statement.ts";
+import { COLUMNS } from "./store-place.ts";
 
-const FACTS = `purpose, due_at, destination, lane, key, is_ordered, head, headers, body, is_text, failures, first_failed_at, dead_letter_id, redrives`;
-const COLUMNS = `id, ${FACTS}`;
+const NAMES = heldNames(COLUMNS);
 
-const IS_WAITING = "(purpose = 'parked' and due_at is null)";
 const OF_KEY = "service = $1 and destination = $2 and md5(key) = md5($3) and key = $3";
 const IN_LANES = "($3::integer[] is null or lane = any ($3))";
 
@@ -23,13 +24,9 @@ export class HeldWriterSql {
   constructor(schema: string) {
     const held = `${schema}.pr_held`;
     const dead = `select 1 from ${schema}.pr_dead_letters where ${OF_KEY} and is_ordered and list = 'failed'`;
-    const replaced = `${FACTS}, sequence, fence, claimed_until`;
     this.lock = statement(`select pg_advisory_xact_lock(${HELD_KEY_CLASS}, $1::integer)`);
     // One that is replaced counts as new: behind what is parked already, and under no claim of before.
-    this.put = statement(
-      `insert into ${held} (service, ${COLUMNS}) values (${Array.from({ length: 16 }, (_, at) => `$${at + 1}`).join(", ")})
-       on conflict (service, id) do update set (${replaced}) = (${replaced.replaceAll(/\w+/g, "excluded.$&")})`,
-    );
+    this.put = statement(putSql(held, NAMES, ", sequence, fence, claimed_until"));
     this.complete = statement(`delete from ${held} where service = $1 and id = $2 and fence = $3`);
     this.postpone = statement(
       `update ${held} set due_at = $4, failures = $5, first_failed_at = $6, fence = 0, claimed_until = 0 where service = $1 and id = $2 and fence = $3`,
@@ -64,7 +61,7 @@ export class HeldReaderSql {
       `with due as materialized (select id from ${held} where service = $1 and destination = $2 and due_at <= ${NOW_MS} and claimed_until <= ${NOW_MS} and ${IN_LANES}
          order by due_at, sequence limit $4 for update skip locked)
        update ${held} h set fence = ${nextNumber}, claimed_until = ${NOW_MS} + $5::bigint from due where h.service = $1 and h.id = due.id
-       returning ${`${COLUMNS}, sequence, fence`.replaceAll(/\w+/g, "h.$&")}`,
+       returning ${`${NAMES}, sequence, fence`.replaceAll(/\w+/g, "h.$&")}`,
     );
     this.giveBack = statement(
       `update ${held} h set fence = 0, claimed_until = 0 from unnest($2::text[], $3::bigint[]) as g (id, fence) where h.service = $1 and h.id = g.id and h.fence = g.fence`,
@@ -78,8 +75,8 @@ export class HeldReaderSql {
       `select least((select due_at from ${held} where service = $1 and due_at is not null and claimed_until = 0 order by due_at limit 1),
        (select min(greatest(due_at, claimed_until)) from ${held} where service = $1 and due_at is not null and claimed_until > 0)) as at`,
     );
-    this.get = statement(`select ${COLUMNS} from ${held} where service = $1 and id = $2`);
-    this.list = statement(`select ${COLUMNS} from ${held} where service = $1 and ($2::text is null or purpose = $2) and ${pageClause(3)}`);
+    this.get = statement(`select ${NAMES} from ${held} where service = $1 and id = $2`);
+    this.list = statement(`select ${NAMES} from ${held} where service = $1 and ($2::text is null or purpose = $2) and ${pageClause(3)}`);
     this.count = statement(`select purpose, count(*) as count from ${held} where service = $1 group by purpose`);
   }
 }

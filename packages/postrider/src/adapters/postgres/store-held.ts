@@ -1,12 +1,13 @@
-import { fail } from "../../base/errors.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
-import type { ClaimedHeld, HeldMessage, HeldPurpose, HeldReader, HeldWriter } from "../../ports/held.ts";
-import { fromText, fromTextOrNull, toText, toTextOrNull } from "./column-text.ts";
+import type { HeldReader, HeldWriter } from "../../ports/held.ts";
+import { numberOrNull, optional } from "../../rows/columns.ts";
+import type { Row } from "../../rows/columns.ts";
+import { assertOurs, countsOf, heldOf, heldValues } from "../../rows/held-row.ts";
+import { fromText, toText } from "./column-text.ts";
 import { HeldReaderSql, HeldWriterSql } from "./store-held-sql.ts";
 import { keyLockOf, lockOf } from "./locks.ts";
 import { pageValues } from "./page.ts";
 import type { Run } from "./statement.ts";
-import { bodyColumns, bodyOf, numberOrNull } from "./store-place.ts";
+import { COLUMNS } from "./store-place.ts";
 import type { StorePlace } from "./store-place.ts";
 
 /** Held messages, claimed under fences that are never used twice. */
@@ -27,15 +28,18 @@ export class HeldTable {
     const sql = this.#writerSql;
     return {
       put: async (entry) => {
-        const put = (): Promise<unknown> => run(sql.put, this.#service, ...valuesOf(entry));
+        const put = (): Promise<unknown> => run(sql.put, this.#service, ...heldValues(COLUMNS, entry));
         await (entry.key === undefined || !entry.isOrdered ? put() : this.#locked(run, entry.destination, entry.key, put));
       },
-      complete: async (claimed) => assertOurs(claimed, await run(sql.complete, this.#service, toText(claimed.id), claimed.fence)),
-      postpone: async (claimed, { dueAt, failures, firstFailedAt }) =>
-        assertOurs(claimed, await run(sql.postpone, this.#service, toText(claimed.id), claimed.fence, dueAt, failures, firstFailedAt)),
+      complete: async (claimed) =>
+        assertOurs(claimed, (await run(sql.complete, this.#service, toText(claimed.id), claimed.fence)).rowCount),
+      postpone: async (claimed, { dueAt, failures, firstFailedAt }) => {
+        const changed = await run(sql.postpone, this.#service, toText(claimed.id), claimed.fence, dueAt, failures, firstFailedAt);
+        assertOurs(claimed, changed.rowCount);
+      },
       isBlocked: (destination, key, exceptId) =>
         this.#locked(run, destination, key, async () => {
-          const found = await run(sql.isBlocked, this.#service, toText(destination), toText(key), toTextOrNull(exceptId));
+          const found = await run(sql.isBlocked, this.#service, toText(destination), toText(key), optional(COLUMNS, exceptId));
           return found.rows.length > 0;
         }),
       parkedCount: async (destination, key) =>
@@ -53,7 +57,7 @@ export class HeldTable {
     return {
       claimDue: async ({ destination, lanes, limit, leaseMs }) => {
         const { rows } = await run(sql.claim, this.#service, toText(destination), lanes ?? null, limit, Math.round(leaseMs));
-        return rows.toSorted(oldestFirst).map((row) => ({ ...entryOf(row), fence: Number(row["fence"]) }));
+        return rows.toSorted(oldestFirst).map((row) => ({ ...heldOf(COLUMNS, row), fence: Number(row["fence"]) }));
       },
       giveBack: async (claimed) => {
         const ids = claimed.map(({ id }) => toText(id));
@@ -65,14 +69,13 @@ export class HeldTable {
       nextDueAt: async () => numberOrNull((await run(sql.nextDueAt, this.#service)).rows[0]!["at"]),
       get: async (id) => {
         const row = (await run(sql.get, this.#service, toText(id))).rows[0];
-        return row === undefined ? undefined : entryOf(row);
+        return row === undefined ? undefined : heldOf(COLUMNS, row);
       },
-      list: async (page) => (await run(sql.list, this.#service, page.purpose ?? null, ...pageValues(page))).rows.map(entryOf),
-      count: async () => {
-        const counts = { retry: 0, parked: 0, redrive: 0 };
-        for (const { purpose, count } of (await run(sql.count, this.#service)).rows) counts[purpose as HeldPurpose] = Number(count);
-        return counts;
+      list: async (page) => {
+        const { rows } = await run(sql.list, this.#service, page.purpose ?? null, ...pageValues(page));
+        return rows.map((row) => heldOf(COLUMNS, row));
       },
+      count: async () => countsOf((await run(sql.count, this.#service)).rows),
     };
   }
 
@@ -87,50 +90,6 @@ export class HeldTable {
   }
 }
 
-function assertOurs(claimed: ClaimedHeld, { rowCount }: { readonly rowCount: number | null }): void {
-  if (rowCount !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
-}
-
-type Row = Readonly<Record<string, unknown>>;
-
 function oldestFirst(left: Row, right: Row): number {
   return Number(left["due_at"]) - Number(right["due_at"]) || Number(left["sequence"]) - Number(right["sequence"]);
-}
-
-function valuesOf(entry: HeldMessage): readonly unknown[] {
-  return [
-    toText(entry.id),
-    entry.purpose,
-    entry.dueAt ?? null,
-    toText(entry.destination),
-    entry.lane,
-    toTextOrNull(entry.key),
-    entry.isOrdered,
-    headToColumn(entry.envelope),
-    headersToColumn(entry.headers),
-    ...bodyColumns(entry.body),
-    entry.failures,
-    entry.firstFailedAt ?? null,
-    toTextOrNull(entry.deadLetterId),
-    entry.redrives,
-  ];
-}
-
-function entryOf(row: Row): HeldMessage {
-  return {
-    id: fromText(row["id"]),
-    purpose: row["purpose"] as HeldPurpose,
-    dueAt: numberOrNull(row["due_at"]),
-    destination: fromText(row["destination"]),
-    lane: row["lane"] as number,
-    key: fromTextOrNull(row["key"]),
-    isOrdered: row["is_ordered"] === true,
-    envelope: headFromColumn(row["head"] as string | null),
-    headers: headersFromColumn(row["headers"] as string | null),
-    body: bodyOf(row["body"], row["is_text"]),
-    failures: row["failures"] as number,
-    firstFailedAt: numberOrNull(row["first_failed_at"]),
-    deadLetterId: fromTextOrNull(row["dead_letter_id"]),
-    redrives: row["redrives"] as number,
-  };
 }

@@ -1,4 +1,6 @@
 import type { WireBody } from "../../envelope/envelope.ts";
+import type { Columns } from "../../rows/columns.ts";
+import { fromText, toText } from "./column-text.ts";
 
 /** Where one service's rows live. */
 export interface StorePlace {
@@ -20,7 +22,14 @@ export function bodyOf(bytes: unknown, isText: unknown): WireBody {
   return new Uint8Array(buffer);
 }
 
-/** A number column that may be null: `bigint` comes as text. */
-export function numberOrNull(column: unknown): number | undefined {
-  return column === null ? undefined : Number(column);
-}
+/** How PostgreSQL holds rows. */
+export const COLUMNS: Columns<unknown> = {
+  keyNames: ["key"],
+  bodyNames: ["body", "is_text"],
+  text: toText,
+  textOf: fromText,
+  flag: (value) => value,
+  key: (key) => [key === undefined ? null : toText(key)],
+  body: bodyColumns,
+  bodyOf: (row) => bodyOf(row["body"], row["is_text"]),
+};

@@ -1,18 +1,17 @@
-import { fail } from "../../base/errors.ts";
-import type { ClaimedHeld, HeldMessage, HeldPurpose, HeldReader, HeldWriter } from "../../ports/held.ts";
-import type { Page } from "../../ports/page.ts";
+import type { ClaimedHeld, HeldMessage, HeldReader, HeldWriter } from "../../ports/held.ts";
+import { Clause, inLanes, replaceSql } from "../../rows/clause.ts";
+import type { Row } from "../../rows/columns.ts";
+import { assertOurs, countsOf, heldNames, heldOf, heldValues, IS_WAITING } from "../../rows/held-row.ts";
 import type { Connection } from "./connection.ts";
-import { pageClause } from "./page.ts";
+import { COLUMNS } from "./place.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
 // A fence is unique for ever: rows have sequences that are never used again, and each claim of a row counts on.
 const FENCE = "(sequence * 65536 + fence)";
 
-const COLUMNS = `id, purpose, due_at as dueAt, destination, lane, key, is_ordered as isOrdered, head, headers, body, failures,
-  first_failed_at as firstFailedAt, dead_letter_id as deadLetterId, redrives`;
-
-const IS_WAITING = "(purpose = 'parked' and due_at is null)";
+const NAMES = heldNames(COLUMNS);
+const PUT = replaceSql("pr_held", NAMES);
+const OURS = `service = ? and id = ? and ${FENCE} = ?`;
 
 /** Held messages inside a transaction. */
 export class HeldTable implements HeldWriter {
@@ -27,63 +26,17 @@ export class HeldTable implements HeldWriter {
   }
 
   put(entry: HeldMessage): void {
-    const sql = `insert or replace into pr_held (service, id, purpose, due_at, destination, lane, key, is_ordered, head, headers, body, failures, first_failed_at,
-      dead_letter_id, redrives) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const {
-      id,
-      purpose,
-      dueAt,
-      destination,
-      lane,
-      key,
-      isOrdered,
-      envelope,
-      headers,
-      body,
-      failures,
-      firstFailedAt,
-      deadLetterId,
-      redrives,
-    } = entry;
-    const message = [headToColumn(envelope), headersToColumn(headers), body] as const;
-    const failed = [failures, firstFailedAt ?? null, deadLetterId ?? null, redrives] as const;
-    this.#connection.run(
-      sql,
-      this.#service,
-      id,
-      purpose,
-      dueAt ?? null,
-      destination,
-      lane,
-      key ?? null,
-      Number(isOrdered),
-      ...message,
-      ...failed,
-    );
+    this.#connection.run(PUT, this.#service, ...heldValues(COLUMNS, entry));
   }
 
   complete(claimed: ClaimedHeld): void {
-    const changes = this.#connection.run(
-      `delete from pr_held where service = ? and id = ? and ${FENCE} = ?`,
-      this.#service,
-      claimed.id,
-      claimed.fence,
-    );
-    if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
+    assertOurs(claimed, this.#connection.run(`delete from pr_held where ${OURS}`, this.#service, claimed.id, claimed.fence));
   }
 
   postpone(claimed: ClaimedHeld, change: { readonly dueAt: number; readonly failures: number; readonly firstFailedAt: number }): void {
-    const sql = `update pr_held set due_at = ?, failures = ?, first_failed_at = ?, fence = fence + 1, claimed_until = 0 where service = ? and id = ? and ${FENCE} = ?`;
-    const changes = this.#connection.run(
-      sql,
-      change.dueAt,
-      change.failures,
-      change.firstFailedAt,
-      this.#service,
-      claimed.id,
-      claimed.fence,
-    );
-    if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: `the held message ${claimed.id}` });
+    const sql = `update pr_held set due_at = ?, failures = ?, first_failed_at = ?, fence = fence + 1, claimed_until = 0 where ${OURS}`;
+    const { dueAt, failures, firstFailedAt } = change;
+    assertOurs(claimed, this.#connection.run(sql, dueAt, failures, firstFailedAt, this.#service, claimed.id, claimed.fence));
   }
 
   isBlocked(destination: string, key: string, exceptId?: string): boolean {
@@ -120,7 +73,7 @@ export function heldReader(access: StoreAccess): HeldReader {
       hasDue(access, options) ? access.write(() => claimDue(access, options), { isVolatile: true }) : Promise.resolve([]),
     giveBack: (claimed) =>
       access.write(() => {
-        const sql = `update pr_held set fence = fence + 1, claimed_until = 0 where service = ? and id = ? and ${FENCE} = ?`;
+        const sql = `update pr_held set fence = fence + 1, claimed_until = 0 where ${OURS}`;
         for (const { id, fence } of claimed) connection.run(sql, service, id, fence);
       }),
     blockedKeys: (destination, lanes) => Promise.resolve(blockedKeys(access, destination, lanes)),
@@ -130,47 +83,22 @@ export function heldReader(access: StoreAccess): HeldReader {
         service,
       )!.at ?? undefined,
     get(id) {
-      const row = reader.get<HeldColumns>(`select ${COLUMNS} from pr_held where service = ? and id = ?`, service, id);
-      return Promise.resolve(row === undefined ? undefined : entryOf(row));
+      const row = reader.get<Row>(`select ${NAMES} from pr_held where service = ? and id = ?`, service, id);
+      return Promise.resolve(row === undefined ? undefined : heldOf(COLUMNS, row));
     },
-    list(page: Page & { readonly purpose?: HeldPurpose }) {
-      const { where, order, parameters } = pageClause(page);
-      const sql = `select ${COLUMNS} from pr_held where service = ? and purpose = coalesce(?, purpose) and ${where} ${order}`;
-      return Promise.resolve(reader.all<HeldColumns>(sql, service, page.purpose ?? null, ...parameters).map(entryOf));
+    list({ purpose, limit, after }) {
+      const { sql, values } = new Clause<string>("service = ?", service).and("purpose = ?", purpose).and("id < ?", after);
+      const rows = reader.all<Row>(`select ${NAMES} from pr_held where ${sql} order by id desc limit ?`, ...values, limit);
+      return Promise.resolve(rows.map((row) => heldOf(COLUMNS, row)));
     },
-    count() {
-      const counts = { retry: 0, parked: 0, redrive: 0 };
-      for (const row of reader.all<{ purpose: HeldPurpose; count: number }>(
-        "select purpose, count(*) as count from pr_held where service = ? group by purpose",
-        service,
-      ))
-        counts[row.purpose] = row.count;
-      return Promise.resolve(counts);
-    },
+    count: () =>
+      Promise.resolve(
+        countsOf(reader.all<Row>("select purpose, count(*) as count from pr_held where service = ? group by purpose", service)),
+      ),
   };
 }
 
 type ClaimOptions = Parameters<HeldReader["claimDue"]>[0];
-
-interface HeldColumns {
-  readonly id: string;
-  readonly purpose: HeldPurpose;
-  readonly dueAt: number | null;
-  readonly destination: string;
-  readonly lane: number;
-  readonly key: string | null;
-  readonly isOrdered: number;
-  readonly head: string | null;
-  readonly headers: string | null;
-  readonly body: string | Uint8Array;
-  readonly failures: number;
-  readonly firstFailedAt: number | null;
-  readonly deadLetterId: string | null;
-  readonly redrives: number;
-}
-
-const inLanes = (lanes: readonly number[] | undefined): string =>
-  lanes === undefined ? "true" : `lane in (${lanes.map(Number).join(", ")})`;
 
 const DUE = "service = ? and destination = ? and due_at <= ? and claimed_until <= ?";
 
@@ -182,34 +110,15 @@ function hasDue({ service, reader, clock }: StoreAccess, { destination, lanes }:
 
 function claimDue({ service, connection, clock }: StoreAccess, { destination, lanes, limit, leaseMs }: ClaimOptions): ClaimedHeld[] {
   const nowMs = clock.now();
-  const sql = `select ${COLUMNS}, ${FENCE} + 1 as claim from pr_held where ${DUE} and ${inLanes(lanes)} order by due_at, sequence limit ?`;
-  const rows = connection.all<HeldColumns & { readonly claim: number }>(sql, service, destination, nowMs, nowMs, limit);
+  const sql = `select ${NAMES}, ${FENCE} + 1 as claim from pr_held where ${DUE} and ${inLanes(lanes)} order by due_at, sequence limit ?`;
+  const rows = connection.all<Row & { readonly id: string; readonly claim: number }>(sql, service, destination, nowMs, nowMs, limit);
   for (const { id } of rows)
     connection.run("update pr_held set fence = fence + 1, claimed_until = ? where service = ? and id = ?", nowMs + leaseMs, service, id);
-  return rows.map((row) => ({ ...entryOf(row), fence: row.claim }));
+  return rows.map((row) => ({ ...heldOf(COLUMNS, row), fence: row.claim }));
 }
 
 function blockedKeys({ service, reader }: StoreAccess, destination: string, lanes: readonly number[] | undefined): readonly string[] {
   const sql = `select key from pr_held where service = ?1 and destination = ?2 and key is not null and is_ordered = 1 and ${inLanes(lanes)}
     union select key from pr_dead_letters where service = ?1 and destination = ?2 and key is not null and is_ordered = 1 and list = 'failed' and ${inLanes(lanes)}`;
   return reader.all<{ key: string }>(sql, service, destination).map(({ key }) => key);
-}
-
-function entryOf(row: HeldColumns): HeldMessage {
-  return {
-    id: row.id,
-    purpose: row.purpose,
-    dueAt: row.dueAt ?? undefined,
-    destination: row.destination,
-    lane: row.lane,
-    key: row.key ?? undefined,
-    isOrdered: row.isOrdered === 1,
-    envelope: headFromColumn(row.head),
-    headers: headersFromColumn(row.headers),
-    body: row.body,
-    failures: row.failures,
-    firstFailedAt: row.firstFailedAt ?? undefined,
-    deadLetterId: row.deadLetterId ?? undefined,
-    redrives: row.redrives,
-  };
 }

@@ -1,11 +1,13 @@
-import type { Page } from "../../ports/page.ts";
 import type { ScheduledMessage, ScheduleReader, ScheduleWriter } from "../../ports/schedule.ts";
+import { Clause, replaceSql } from "../../rows/clause.ts";
+import type { Row } from "../../rows/columns.ts";
+import { scheduledNames, scheduledOf, scheduledValues } from "../../rows/scheduled-row.ts";
 import type { Connection } from "./connection.ts";
-import { pageClause } from "./page.ts";
+import { COLUMNS } from "./place.ts";
 import type { StoreAccess, StorePlace } from "./place.ts";
-import { headersFromColumn, headersToColumn, headFromColumn, headToColumn } from "../../envelope/columns.ts";
 
-const COLUMNS = "id, due_at as dueAt, cron, timezone, destination, may_repeat as mayRepeat, head, headers, body";
+const NAMES = scheduledNames(COLUMNS);
+const PUT = replaceSql("pr_schedule", NAMES);
 
 /** The schedule inside a transaction. */
 export class ScheduleTable implements ScheduleWriter {
@@ -19,23 +21,8 @@ export class ScheduleTable implements ScheduleWriter {
     this.#connection = connection;
   }
 
-  put({ id, dueAt, message, recurrence }: ScheduledMessage): void {
-    const sql =
-      "insert or replace into pr_schedule (service, id, due_at, cron, timezone, destination, may_repeat, head, headers, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    const { destination, mayRepeat, envelope, headers, body } = message;
-    this.#connection.run(
-      sql,
-      this.#service,
-      id,
-      dueAt,
-      recurrence?.cron ?? null,
-      recurrence?.timezone ?? null,
-      destination,
-      Number(mayRepeat),
-      headToColumn(envelope),
-      headersToColumn(headers),
-      body,
-    );
+  put(entry: ScheduledMessage): void {
+    this.#connection.run(PUT, this.#service, ...scheduledValues(COLUMNS, entry));
   }
 
   cancel(id: string): boolean {
@@ -47,15 +34,15 @@ export class ScheduleTable implements ScheduleWriter {
   }
 
   takeDue(limit: number): readonly ScheduledMessage[] {
-    const sql = `select ${COLUMNS} from pr_schedule where service = ? and due_at <= ? order by due_at, id limit ?`;
-    const due = this.#connection.all<ScheduleColumns>(sql, this.#service, this.#nowMs(), limit);
+    const sql = `select ${NAMES} from pr_schedule where service = ? and due_at <= ? order by due_at, id limit ?`;
+    const due = this.#connection.all<Row>(sql, this.#service, this.#nowMs(), limit).map((row) => scheduledOf(COLUMNS, row));
     for (const { id } of due) this.cancel(id);
-    return due.map(entryOf);
+    return due;
   }
 
   get(id: string): ScheduledMessage | undefined {
-    const row = this.#connection.get<ScheduleColumns>(`select ${COLUMNS} from pr_schedule where service = ? and id = ?`, this.#service, id);
-    return row === undefined ? undefined : entryOf(row);
+    const row = this.#connection.get<Row>(`select ${NAMES} from pr_schedule where service = ? and id = ?`, this.#service, id);
+    return row === undefined ? undefined : scheduledOf(COLUMNS, row);
   }
 }
 
@@ -64,27 +51,10 @@ export function scheduleReader({ service, reader }: StoreAccess): ScheduleReader
   return {
     nextDueAt: () =>
       reader.get<{ dueAt: number | null }>("select min(due_at) as dueAt from pr_schedule where service = ?", service)!.dueAt ?? undefined,
-    list(page: Page) {
-      const { where, order, parameters } = pageClause(page);
-      const sql = `select ${COLUMNS} from pr_schedule where service = ? and ${where} ${order}`;
-      return Promise.resolve(reader.all<ScheduleColumns>(sql, service, ...parameters).map(entryOf));
+    list({ limit, after }) {
+      const { sql, values } = new Clause<string>("service = ?", service).and("id < ?", after);
+      const rows = reader.all<Row>(`select ${NAMES} from pr_schedule where ${sql} order by id desc limit ?`, ...values, limit);
+      return Promise.resolve(rows.map((row) => scheduledOf(COLUMNS, row)));
     },
   };
-}
-
-interface ScheduleColumns {
-  readonly id: string;
-  readonly dueAt: number;
-  readonly cron: string | null;
-  readonly timezone: string | null;
-  readonly destination: string;
-  readonly mayRepeat: number;
-  readonly head: string;
-  readonly headers: string | null;
-  readonly body: string | Uint8Array;
-}
-
-function entryOf({ id, dueAt, cron, timezone, destination, mayRepeat, head, headers, body }: ScheduleColumns): ScheduledMessage {
-  const message = { envelope: headFromColumn(head)!, headers: headersFromColumn(headers), body, destination, mayRepeat: mayRepeat === 1 };
-  return cron === null || timezone === null ? { id, dueAt, message } : { id, dueAt, message, recurrence: { cron, timezone } };
 }
