@@ -18,31 +18,46 @@ const FRAME_END = 0xce;
 const HEAD_BYTES = 7; // type, channel, size
 const BASIC_PROPERTIES = 60;
 const BASIC_DELIVER = 60 * 65_536 + 60;
+const BASIC_ACK = 60 * 65_536 + 80;
 const NOTHING = Buffer.alloc(0);
+
+/** A frame from `at` to its end mark, as the client would have it; undefined for what is left to the client. */
+type FrameReader = (bytes: Buffer, at: number, end: number) => object | undefined;
 
 /**
  * Reads the frames of deliveries in the client's place, and leaves all others to it. Where the client does not show what this needs, it does nothing.
  *
- * For connections that only consume: returned messages have properties too. Of a delivery's method, exchange and routing key are left out: nothing of ours looks at them. Properties of messages of ours come as `OwnProperties`.
+ * Of a delivery's method, exchange and routing key are left out: nothing of ours looks at them. Properties of messages of ours come as `OwnProperties`.
  * @source docs/adr/0016-rabbitmq.md
  */
 export function takingDeliveries(connection: AmqpConnection): AmqpConnection {
+  return taking(connection, deliveryFrame);
+}
+
+/** The same for the frames of confirms, on a connection that only publishes. */
+export function takingConfirms(connection: AmqpConnection): AmqpConnection {
+  return taking(connection, confirmFrame);
+}
+
+function taking(connection: AmqpConnection, frameOf: FrameReader): AmqpConnection {
   const inner = connection.connection as unknown as InnerConnection;
   if (inner.rest === undefined || inner.maxFrameSize === undefined || inner.stream === undefined || inner.recvFrame === undefined)
     return connection;
-  const intake = new FrameIntake(inner as Required<InnerConnection>);
+  const intake = new FrameIntake(inner as Required<InnerConnection>, frameOf);
   inner.recvFrame = () => intake.next();
   return connection;
 }
 
 class FrameIntake {
   readonly #inner: Required<InnerConnection>;
+  readonly #frameOf: FrameReader;
   readonly #others: () => unknown;
   #bytes: Buffer;
   #at = 0;
 
-  constructor(inner: Required<InnerConnection>) {
+  constructor(inner: Required<InnerConnection>, frameOf: FrameReader) {
     this.#inner = inner;
+    this.#frameOf = frameOf;
     this.#others = inner.recvFrame.bind(inner);
     this.#bytes = inner.rest;
   }
@@ -72,7 +87,7 @@ class FrameIntake {
     const bytes = this.#bytes;
     const at = this.#at;
     this.#at = end + 1;
-    const found = bytes[end] === FRAME_END && !this.#isTooLarge(end) ? deliveryFrame(bytes, at, end) : undefined;
+    const found = bytes[end] === FRAME_END && !this.#isTooLarge(end) ? this.#frameOf(bytes, at, end) : undefined;
     if (found !== undefined) return found;
     this.#inner.rest = bytes.subarray(at, end + 1);
     const other = this.#others();
@@ -81,7 +96,6 @@ class FrameIntake {
   }
 }
 
-/** A part of a delivery, as the client would have it. */
 function deliveryFrame(bytes: Buffer, at: number, end: number): object | undefined {
   const channel = bytes.readUInt16BE(at + 1);
   const from = at + HEAD_BYTES;
@@ -93,6 +107,13 @@ function deliveryFrame(bytes: Buffer, at: number, end: number): object | undefin
   }
   const isDelivery = type === METHOD && bytes.readUInt32BE(from) === BASIC_DELIVER;
   return isDelivery ? { id: BASIC_DELIVER, channel, fields: deliverFields(bytes, from + 4) } : undefined;
+}
+
+function confirmFrame(bytes: Buffer, at: number): object | undefined {
+  const from = at + HEAD_BYTES;
+  if (bytes[at] !== METHOD || bytes.readUInt32BE(from) !== BASIC_ACK) return undefined;
+  const fields = { deliveryTag: longAt(bytes, from + 4), multiple: (bytes[from + 12]! & 1) === 1 };
+  return { id: BASIC_ACK, channel: bytes.readUInt16BE(at + 1), fields };
 }
 
 function deliverFields(bytes: Buffer, at: number): object {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { NO_HEADERS } from "../../envelope/envelope.ts";
 import type { Envelope, Outgoing } from "../../envelope/envelope.ts";
-import { takingDeliveries } from "./frame-intake.ts";
+import { takingConfirms, takingDeliveries } from "./frame-intake.ts";
 import { PublishFrames } from "./publish-frames.ts";
 import type { Publish } from "./publish-backlog.ts";
 import type { AmqpConnection, AmqpMessage } from "./vendor.ts";
@@ -117,6 +117,16 @@ test("what is no message of ours is left to the client, property by property", (
   expect(propertiesBy(wrong)).toMatchObject({ headers: { "cloudEvents:time": "yesterday" } });
 });
 
+test("confirms are read as the client reads them, and returned messages are left to it", () => {
+  const ack = (tag: number, multiple: number): Buffer => {
+    const bytes = Buffer.from([1, 0, CHANNEL, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, multiple, 0xce]);
+    bytes.writeBigUInt64BE(BigInt(tag), 11);
+    return bytes;
+  };
+  const bytes = Buffer.concat([ack(1, 0), bytesOf(publish()), ack(2 ** 40 + 7, 1)]);
+  expect(intake(takingConfirms).read(bytes)).toEqual(decoded(bytes));
+});
+
 test("frames come whole, wherever the stream is cut", () => {
   const bytes = bytesOf(publish(), publish({ body: "second" }));
   const whole = intake().read(bytes);
@@ -133,7 +143,7 @@ function propertiesBy(one: Publish): AmqpMessage["properties"] {
 }
 
 /** The reader of deliveries, on a connection that gets bytes by hand. */
-function intake(): { read(bytes: Buffer): ClientFrame[] } {
+function intake(taking: (connection: AmqpConnection) => unknown = takingDeliveries): { read(bytes: Buffer): ClientFrame[] } {
   const stream = new PassThrough();
   const inner = {
     rest: Buffer.alloc(0),
@@ -142,7 +152,7 @@ function intake(): { read(bytes: Buffer): ClientFrame[] } {
     stream,
     recvFrame: (): unknown => client.decodeFrame(client.parseFrame(inner.rest, MAX_FRAME) as object),
   };
-  takingDeliveries({ connection: inner } as unknown as AmqpConnection);
+  taking({ connection: inner } as unknown as AmqpConnection);
   return {
     read(bytes) {
       stream.write(bytes);

@@ -16,7 +16,7 @@ export interface PublishWriter {
 }
 
 /**
- * What publishes on a channel. Nothing else may publish on it.
+ * What publishes on a new channel. Nothing else may publish on it; its `ack` and `nack` may be listened to from then on.
  *
  * The client's own `publish` makes the headers the prototype of another object, which the engine then keeps in its slowest form, encodes them by what their
  * values are, and takes each message through two streams: frames of our own go past it, where the client shows what they need.
@@ -27,5 +27,6 @@ export function writerOn(channel: AmqpConfirmChannel): PublishWriter {
     const add = ({ exchange, routingKey, content, options }: Publish): void => void channel.publish(exchange, routingKey, content, options);
     return { add, flush: () => undefined };
   }
+  channel.removeAllListeners("ack").removeAllListeners("nack"); // it would keep a list of its own of what is not confirmed
   return new PublishFrames(ch, connection.frameMax, (bytes) => connection.sendBytes!(bytes));
 }

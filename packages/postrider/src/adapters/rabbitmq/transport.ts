@@ -21,7 +21,7 @@ import type {
   TransportCapabilities,
 } from "../../ports/transport.ts";
 import { RabbitConsumption } from "./consumption.ts";
-import { takingDeliveries } from "./frame-intake.ts";
+import { takingConfirms, takingDeliveries } from "./frame-intake.ts";
 import { destinationStatuses } from "./inspect.ts";
 import { Link } from "./link.ts";
 import { BATON_HEADER, REPLY_QUEUE, highQueue, subscriptionBase } from "./names.ts";
@@ -78,10 +78,10 @@ export class RabbitTransport implements Transport {
     this.#options = options;
     const { clock, random, logger, connection, limits, maxBodyBytes, existing } = options;
     this.#places = { destinations: this.#destinations, existing };
-    const link = (purpose: string, connect: (attempt: number) => Promise<AmqpConnection>): Link =>
-      new Link({ purpose, clock, random, logger, connect });
-    this.#sending = link("sending", (attempt) => connectTo(connection, "sending", attempt));
-    this.#reading = link("reading", async (attempt) => takingDeliveries(await connectTo(connection, "reading", attempt)));
+    const link = (purpose: string, taking: (opened: AmqpConnection) => AmqpConnection): Link =>
+      new Link({ purpose, clock, random, logger, connect: async (attempt) => taking(await connectTo(connection, purpose, attempt)) });
+    this.#sending = link("sending", takingConfirms);
+    this.#reading = link("reading", takingDeliveries);
     this.#publisher = new Publisher({ link: this.#sending, clock, logger, limits });
     this.capabilities = capabilitiesOf(maxBodyBytes);
   }
