@@ -20,6 +20,7 @@ export interface Judged {
  * ends with the right one. Rows without a key, and rows behind a poison one, wait for nobody.
  */
 export function judge(rows: readonly OutboxRow[], outcomes: readonly SendOutcome[]): Judged {
+  if (outcomes.every((outcome) => outcome === undefined)) return { done: rows, again: new Map(), poison: [] };
   const done: OutboxRow[] = [];
   const again = new Map<number, OutboxRow[]>();
   const poison: { row: OutboxRow; error: PostriderError }[] = [];

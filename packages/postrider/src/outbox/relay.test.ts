@@ -1,82 +1,11 @@
 import { expect, test } from "vitest";
-import { memoryWorld } from "../adapters/memory/world.ts";
 import { deferred } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
-import { uuidv7Ids } from "../base/ids.ts";
-import { seededRandom } from "../base/random.ts";
-import { VirtualClock } from "../base/virtual-clock.ts";
-import { unsentLetters } from "../deadletters/letter.ts";
-import { NO_HEADERS } from "../envelope/envelope.ts";
-import type { LogFields, Logger } from "../ports/logger.ts";
-import type { DeadLetter } from "../ports/dead-letters.ts";
 import type { OutboxReader } from "../ports/outbox.ts";
 import type { Store } from "../ports/store.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
-import type { SendOutcome, Transport } from "../ports/transport.ts";
-import { outboxRelay } from "./relay.ts";
-import type { OutboxRelay, OutboxRelayOptions } from "./relay.ts";
-
-type Trouble = (message: Outgoing, round: number) => SendOutcome;
-
-/** The memory transport, whose sends meet the trouble given: a message in trouble does not arrive. */
-async function harbour(trouble: Trouble = () => undefined) {
-  const clock = new VirtualClock(0);
-  const world = memoryWorld({ clock });
-  const store = world.store("ordering");
-  const real = world.transport();
-  await real.apply({ destinations: [{ name: "order.events", kind: "events", lanes: 1, isExternal: false }], subscriptions: [] });
-  const sent: { readonly id: string; readonly at: number }[] = [];
-  const buried: DeadLetter[] = [];
-  const lines: string[] = [];
-  let round = 0;
-  const send: Transport["send"] = async (batch, options) => {
-    round++;
-    const outcomes = batch.map((message) => trouble(message, round));
-    const arriving = batch.filter((_, index) => outcomes[index] === undefined);
-    for (const { envelope } of arriving) sent.push({ id: envelope.id, at: clock.now() });
-    await real.send(arriving, options);
-    return outcomes;
-  };
-  const transport = Object.assign(Object.create(real) as Transport, { send });
-  const relay = (change: Partial<OutboxRelayOptions> = {}): OutboxRelay =>
-    outboxRelay({
-      store,
-      kind: "event",
-      transport: () => transport,
-      letterOf: unsentLetters("ordering", uuidv7Ids(clock)),
-      onBuried: (letter) => void buried.push(letter),
-      clock,
-      random: seededRandom(1),
-      logger: noting(lines),
-      owner: "relay-1",
-      ...change,
-    });
-  return { clock, store, real, transport, sent, buried, lines, relay, ids: () => sent.map(({ id }) => id) };
-}
-
-function noting(lines: string[]): Logger {
-  const note = (level: string) => (_: LogFields, text: string) => void lines.push(`${level} ${text}`);
-  return { debug: note("debug"), info: note("info"), warn: note("warn"), error: note("error") };
-}
-
-const message = (id: string, key?: string): Outgoing => ({
-  envelope: {
-    id,
-    source: "/s",
-    type: "order.placed",
-    kind: "event",
-    contractversion: 1,
-    time: "2026-01-01T00:00:00.000Z",
-    ...(key === undefined ? {} : { partitionkey: key }),
-  },
-  headers: NO_HEADERS,
-  body: "{}",
-  destination: "order.events",
-  mayRepeat: false,
-});
-const write = (store: Store, ...messages: readonly Outgoing[]): Promise<void> =>
-  store.transaction((transaction) => transaction.outbox.append(messages));
-const away = fail("PR_TRANSPORT_FAILED", { transport: "memory", during: "send", detail: "no" });
+import type { Transport } from "../ports/transport.ts";
+import { away, harbour, message, write } from "./relay.test-support.ts";
 
 test("rows leave in their order once they are committed, woken or polled for, marked as such that may repeat", async () => {
   const { clock, store, real, relay, ids, sent } = await harbour();
@@ -195,13 +124,13 @@ test("more rows than a batch leave without waiting for the poll, and two relays 
   await Promise.all(both.map((each) => each.stop()));
 });
 
-test("a stop lets the send under way end and begins no other; what is left stays in the outbox", async () => {
+test("a stop lets the sends under way end and begins no other; what is left stays in the outbox", async () => {
   const { clock, store, transport, relay, ids } = await harbour();
   const gate = deferred();
   const slow = Object.assign(Object.create(transport) as Transport, {
     send: async (batch: readonly Outgoing[], options: { deadlineMs: number }) => (await gate.promise, transport.send(batch, options)),
   });
-  await write(store, message("1"), message("2"));
+  await write(store, message("1"), message("2"), message("3"));
   const running = relay({ transport: () => slow, batch: 1 });
   running.start();
   await clock.advance(0);
@@ -209,7 +138,7 @@ test("a stop lets the send under way end and begins no other; what is left stays
   gate.resolve();
   await stopping;
   await clock.advance(1000);
-  expect(ids()).toEqual(["1"]);
+  expect(ids()).toEqual(["1", "2"]);
   expect([await store.outbox.depth(), clock.pending]).toEqual([1, 0]);
 });
 

@@ -32,7 +32,7 @@ export interface OutboxRelayOptions {
   readonly owner: string;
   /** The longest wait between two looks, in milliseconds. Default 250. */
   readonly pollMs?: number;
-  /** Rows per claim. Default 500. */
+  /** The most rows per claim; fewer where they are large. Default 1000. */
   readonly batch?: number;
   /** How long one send may take, in milliseconds. Default 10 000. */
   readonly deadlineMs?: number;
@@ -52,12 +52,14 @@ export interface OutboxRelay {
   start(): void;
   /** Looks at once: rows were committed. */
   wake(): void;
-  /** Lets the send under way end, at most `drainMs` (default the send deadline). What was not sent stays in the outbox. May be called twice. */
+  /** Lets the sends under way end, at most `drainMs` (default the send deadline). What was not sent stays in the outbox. May be called twice. */
   stop(drainMs?: number): Promise<void>;
 }
 
 // The longest wait is what a message still waits once a broker that was away answers again.
 const BACKOFF: BackoffOptions = { firstMs: 200, factor: 2, maxMs: 2_000, jitter: 0.2 };
+const BATCH_ROWS = 1000;
+const BATCH_BYTES = 8 * 1024 * 1024; // of bodies: a claim is in memory as a whole, and so is the next one
 const PROBE_ROWS = 10; // while nothing can be sent, this many are tried at a time: the others stay where they are
 const LEASE_MARGIN_MS = 3_000; // a send that ends at its deadline must still find its rows leased when it marks them
 const QUIET_MS = 60_000;
@@ -70,7 +72,7 @@ const QUIET_MS = 60_000;
  * of a failed one of its key before it, both come again, in order. Concurrency: any number of relays, by the
  * store's leases; a dead one's rows are free again after its lease (`deadlineMs` and 3 s). While nothing can be sent, a few rows are tried now and then.
  * A row that can never be sent becomes an `unsent` dead letter in the transaction that removes it.
- * Stops: after the send under way.
+ * Stops: after the sends under way.
  */
 export function outboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return new StoreRelay(options);
@@ -84,14 +86,16 @@ class StoreRelay implements OutboxRelay {
   readonly #loop: WakeLoop;
   #stopListening: (() => void) | undefined;
   #quietUntilMs = -Infinity;
-  /** Rounds in a row of which nothing could be sent, and until when the next one waits. */
+  /** Of a row's body, on average of the last claim. */
+  #rowBytes = 1;
+  /** Sends in a row of which nothing could be sent, and until when the next one waits. */
   #failedRounds = 0;
   #pausedUntilMs = -Infinity;
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options;
     this.#pollMs = options.pollMs ?? 250;
-    this.#batch = options.batch ?? 500;
+    this.#batch = options.batch ?? BATCH_ROWS;
     this.#deadlineMs = options.deadlineMs ?? 10_000;
     this.#loop = new WakeLoop({ clock: options.clock, round: () => this.#round() });
   }
@@ -120,23 +124,39 @@ class StoreRelay implements OutboxRelay {
     });
   }
 
-  /** Sends until a claim comes back less than full. Never rejects. */
+  /** Sends until a claim comes back less than full, the next rows while those before are under way. Never rejects. */
   async #round(): Promise<number> {
-    const { store, kind, owner, clock } = this.#options;
-    const pauseMs = this.#pausedUntilMs - clock.monotonicMs();
+    const pauseMs = this.#pausedUntilMs - this.#options.clock.monotonicMs();
     if (pauseMs > 0) return pauseMs; // new rows wake the loop, and would find the transport as it was
-    try {
-      for (;;) {
-        const limit = this.#failedRounds > 0 ? PROBE_ROWS : this.#batch;
-        const rows = await store.outbox.claim({ kind, limit, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
-        const failed = rows.length > 0 ? await this.#send(rows) : undefined;
-        this.#noteFailing(failed);
-        if (this.#failedRounds > 0) return this.#pause();
-        if (rows.length < limit || this.#loop.isStopped) return this.#pollMs;
+    let before: Promise<boolean> | undefined;
+    for (;;) {
+      const claimed = await this.#claim();
+      const sending = claimed === undefined ? undefined : this.#send(claimed.rows);
+      const isWell = (await before) !== false;
+      if (isWell && claimed?.isFull === true && this.#failedRounds === 0 && !this.#loop.isStopped) {
+        before = sending;
+        continue;
       }
+      const isSent = (await sending) ?? false;
+      if (this.#failedRounds > 0) return this.#pause();
+      // Rows of keys that were under way may go now.
+      if (!isWell || !isSent || this.#loop.isStopped || (claimed?.isFull === false && before === undefined)) return this.#pollMs;
+      before = undefined;
+    }
+  }
+
+  /** Undefined when the store fails. */
+  async #claim(): Promise<{ readonly rows: readonly OutboxRow[]; readonly isFull: boolean } | undefined> {
+    const { store, kind, owner } = this.#options;
+    const most = Math.min(this.#batch, Math.max(PROBE_ROWS, Math.floor(BATCH_BYTES / this.#rowBytes)));
+    const limit = this.#failedRounds > 0 ? PROBE_ROWS : most;
+    try {
+      const rows = await store.outbox.claim({ kind, limit, owner, leaseMs: this.#deadlineMs + LEASE_MARGIN_MS });
+      if (rows.length > 0) this.#rowBytes = Math.max(1, rows.reduce((bytes, { message }) => bytes + message.body.length, 0) / rows.length);
+      return { rows, isFull: rows.length === limit };
     } catch (error) {
       this.#noteFailing(error);
-      return this.#pollMs;
+      return undefined;
     }
   }
 
@@ -147,8 +167,20 @@ class StoreRelay implements OutboxRelay {
     return pauseMs;
   }
 
+  /** False when the store fails. Never rejects. */
+  async #send(rows: readonly OutboxRow[]): Promise<boolean> {
+    if (rows.length === 0) return true;
+    try {
+      this.#noteFailing(await this.#carry(rows));
+      return true;
+    } catch (error) {
+      this.#noteFailing(error);
+      return false;
+    }
+  }
+
   /** Returns one of the errors for which rows are sent again. */
-  async #send(rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
+  async #carry(rows: readonly OutboxRow[]): Promise<PostriderError | undefined> {
     const outcomes = await this.#outcomesOf(rows);
     const { done, again, poison } = judge(rows, outcomes);
     const { store, random } = this.#options;

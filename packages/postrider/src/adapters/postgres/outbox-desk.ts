@@ -4,6 +4,7 @@ import type { OutboxRow } from "../../ports/outbox.ts";
 import { OutboxClaims } from "./outbox-claims.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 import { OutboxFloor } from "./outbox-floor.ts";
+import { keyOf } from "./outbox-queue.ts";
 import { OutboxRemoval } from "./outbox-removal.ts";
 import type { OutboxRows } from "./outbox-rows.ts";
 
@@ -21,7 +22,9 @@ export interface OutboxDeskOptions {
 }
 
 const START_OVER_EVERY_MS = 60_000;
-const LOOK_EVERY_MS = 100; // dead rows of so long are read over at each reading
+// Rows that were removed since the last look but one are read over at each reading.
+const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_ROWS = 1000;
 
 /**
  * Hands out the rows of one kind while this process leads: read from the table by their numbers.
@@ -33,10 +36,13 @@ export class OutboxDesk {
   readonly floor: OutboxFloor;
   readonly removal: OutboxRemoval;
   readonly #options: OutboxDeskOptions;
-  #ahead: Promise<readonly UnclaimedRow[] | undefined> | undefined;
+  /** Rows that were read and wait: for their turn, or for an earlier one of their key. */
+  #waiting: readonly UnclaimedRow[] = [];
+  #ahead: Promise<unknown> | undefined;
   #startedOverMs: number;
   #isLooking = false;
   #lookedMs = -Infinity;
+  #unlooked = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: OutboxDeskOptions) {
@@ -75,10 +81,10 @@ export class OutboxDesk {
   async giveBack(rows: readonly OutboxRow[], retryAt: number): Promise<void> {
     const held = this.claims.held(rows, this.#options.clock.monotonicMs());
     if (held.length === 0) return;
-    this.#ahead = undefined; // later rows of their keys may be among what was read ahead
     const sequences = held.map(({ sequence }) => sequence);
     await this.#options.rows.putOff(this.#options.term, this.#options.isEvent, sequences, retryAt);
     for (const sequence of sequences) this.floor.putOff(sequence); // as long as they are held, the floor stays before them
+    this.#forget(); // later rows of their keys may be among what was read before
     this.claims.end(held);
   }
 
@@ -93,37 +99,49 @@ export class OutboxDesk {
     const { clock } = this.#options;
     if (this.removal.left.length > 0) this.removal.flush().catch(() => undefined);
     const fed = await this.#options.feed?.(limit, () => (this.#expire(), this.claims.handedOut));
-    if (fed !== undefined) return this.claims.hand(fed, clock.monotonicMs() + leaseMs);
-    const found = (await this.#readAhead(limit)) ?? (await this.#read(limit, true));
+    if (fed !== undefined) {
+      this.#forget();
+      return this.claims.hand(fed, clock.monotonicMs() + leaseMs);
+    }
+    const found = await this.#next(limit);
     const rows = this.claims.hand(found, clock.monotonicMs() + leaseMs);
     for (const { sequence } of found) this.floor.handedOut(sequence);
-    if (found.length > 0) void this.#look();
+    if (found.length > 0) void this.#look(found.length);
     else this.#startOver();
-    if (found.length === limit) this.#ahead = this.#read(limit, false).catch(() => undefined);
+    if (found.length === limit && this.#waiting.length < limit) this.#ahead = this.#read(limit).catch(() => undefined);
     return rows;
   }
 
-  /** What was read ahead, as long as it is what would be read now. */
-  async #readAhead(limit: number): Promise<readonly UnclaimedRow[] | undefined> {
-    const ahead = this.#ahead;
-    const rows = await ahead;
-    this.#expire();
-    // Taken back meanwhile: a row that stands before one of these, in its key, is unsent again.
-    const isValid = this.#ahead === ahead && this.claims.handedOut.length === 0;
+  /** The oldest rows but for those of keys that are out, of what was read ahead and of the table. */
+  async #next(limit: number): Promise<readonly UnclaimedRow[]> {
+    await this.#ahead;
     this.#ahead = undefined;
-    return isValid && rows !== undefined && rows.length > 0 && rows.length <= limit ? rows : undefined;
+    this.#expire();
+    while (this.#waiting.length === 0 && !(await this.#read(limit)));
+    const held = new Set(this.claims.handedOut.map(keyOf));
+    const [found, left]: [UnclaimedRow[], UnclaimedRow[]] = [[], []];
+    for (const row of this.#waiting) (found.length === limit || (held.size > 0 && held.has(keyOf(row))) ? left : found).push(row);
+    this.#waiting = left;
+    return found;
   }
 
-  async #read(limit: number, holdsKeys: boolean): Promise<readonly UnclaimedRow[]> {
+  /** Reads the next rows into what waits. False when that was forgotten meanwhile: a row that stands before one of these, in its key, may be unsent again. */
+  async #read(limit: number): Promise<boolean> {
     const { rows, isEvent } = this.#options;
-    const { visibleTo, floor } = this.floor;
     this.#expire();
-    const { handedOut } = this.claims;
-    const taken = [...handedOut.map(({ sequence }) => sequence), ...this.removal.left];
-    const found = await rows.read(isEvent, { floor, limit, taken, heldKeysOf: holdsKeys ? handedOut : [] });
+    const { visibleTo, floor } = this.floor;
+    const before = this.#waiting;
+    const taken = [...this.claims.handedOut, ...before].map(({ sequence }) => sequence).concat(this.removal.left);
+    const found = await rows.read(isEvent, { floor, limit, taken });
+    if (this.#waiting !== before) return false;
+    this.#waiting = [...before, ...found];
     const lowest = taken.reduce((least, sequence) => Math.min(least, sequence), Infinity);
     this.floor.read(visibleTo, found[0]?.sequence, lowest);
-    return found;
+    return true;
+  }
+
+  #forget(): void {
+    this.#waiting = [];
   }
 
   /** Now and then, when there is nothing to do: whatever the floor may have passed over is found. */
@@ -135,19 +153,21 @@ export class OutboxDesk {
   }
 
   #expire(): void {
-    if (this.claims.expire(this.#options.clock.monotonicMs())) this.#ahead = undefined;
+    if (this.claims.expire(this.#options.clock.monotonicMs())) this.#forget();
   }
 
   /** Never rejects: without a look the floor stays where it is. */
-  async #look(): Promise<void> {
+  async #look(rows: number = 0): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
-    if (this.#isLooking || nowMs < this.#lookedMs + LOOK_EVERY_MS) return;
+    this.#unlooked += rows;
+    if (this.#isLooking || (nowMs < this.#lookedMs + LOOK_EVERY_MS && this.#unlooked < LOOK_EVERY_ROWS)) return;
     this.#isLooking = true;
     this.#lookedMs = nowMs;
-    const { rows, isEvent } = this.#options;
+    this.#unlooked = 0;
+    const { rows: table, isEvent } = this.#options;
     try {
-      if (!this.floor.knowsLater) this.floor.foundLater(await rows.later(isEvent));
-      this.floor.looked(await rows.look());
+      if (!this.floor.knowsLater) this.floor.foundLater(await table.later(isEvent));
+      this.floor.looked(await table.look());
     } catch {
       // the next one may succeed
     } finally {

@@ -2,15 +2,19 @@ import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
 import type { DeadLetter } from "../../ports/dead-letters.ts";
 import type { OutboxRow } from "../../ports/outbox.ts";
 import { letterNames, letterValues } from "../../rows/letter-row.ts";
-import { fromText, toText } from "./column-text.ts";
+import { fromText } from "./column-text.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 import type { FloorLook } from "./outbox-floor.ts";
+import { list } from "./log-batch.ts";
+import { plainRows } from "./log-codec.ts";
+import type { Column } from "./log-codec.ts";
 import { lsnOf } from "./outbox-leader.ts";
 import { replacing } from "./put.ts";
 import { statement } from "./statement.ts";
 import type { Run, Statement } from "./statement.ts";
 import { bodyOf, COLUMNS } from "./store-place.ts";
 import type { StorePlace } from "./store-place.ts";
+import { isUnreadable } from "./vendor-error.ts";
 
 const LAST = statement("select coalesce(pg_sequence_last_value($1::text::regclass), 0) as last_value"); // needs no right to read the sequence
 const WRITERS = statement(
@@ -28,8 +32,6 @@ export interface OutboxReading {
   readonly limit: number;
   /** Not these: they are handed out, or sent and not removed yet. */
   readonly taken: readonly number[];
-  /** Nor rows of the keys of these. */
-  readonly heldKeysOf: readonly UnclaimedRow[];
 }
 
 /** A row by its number. */
@@ -39,6 +41,8 @@ export interface UnsentRow {
 }
 
 const LETTER = letterNames(COLUMNS);
+const TEXT_OR_BYTES = "case when is_text then convert_from(payload, 'UTF8') end, case when not is_text then encode(payload, 'hex') end";
+const ROW = "sequence, attempts, aggregatetype, may_repeat, head, headers, is_text";
 
 // As `letterValues` gives them: a select needs to be told.
 const LETTER_TYPES =
@@ -49,6 +53,7 @@ export class OutboxRows {
   readonly #service: string;
   readonly #run: Run;
   readonly #read: Statement;
+  readonly #readBytes: Statement;
   readonly #unsent: Statement;
   readonly #remove: Statement;
   readonly #putOff: Statement;
@@ -66,9 +71,8 @@ export class OutboxRows {
     const led = `exists (select 1 from ${schema}.pr_outbox_leaders l where l.service = $1 and l.term = $2)`;
     this.#service = service;
     this.#run = run;
-    this.#read = statement(
-      `select sequence, attempts, aggregatetype, payload, is_text, may_repeat, head, headers from ${schema}.pr_read_outbox($1, $2, $3, $4, $5, $6, $7)`,
-    );
+    this.#read = readingOf(schema, TEXT_OR_BYTES);
+    this.#readBytes = readingOf(schema, "null, encode(payload, 'hex')");
     this.#unsent = statement(
       `select sequence, free_at > 0 as is_later from ${table} where service = $1 and is_event = $2 and sequence > $3 order by sequence limit $4`,
     );
@@ -102,10 +106,14 @@ export class OutboxRows {
   }
 
   /** Rows that may be sent now, oldest first. Rows that were put off hold up their keys until their time. */
-  async read(isEvent: boolean, { floor, limit, taken, heldKeysOf }: OutboxReading): Promise<readonly UnclaimedRow[]> {
-    const types = heldKeysOf.map(({ message }) => toText(message.destination));
-    const ids = heldKeysOf.map(({ message: { envelope } }) => toText(envelope.partitionkey ?? envelope.id));
-    return (await this.#run(this.#read, this.#service, isEvent, floor, limit, taken, types, ids)).rows.map(rowOf);
+  async read(isEvent: boolean, { floor, limit, taken }: OutboxReading): Promise<readonly UnclaimedRow[]> {
+    const values = [this.#service, isEvent, floor, limit, list(taken)];
+    try {
+      return plainRows(await this.#run(this.#read, ...values)).map(rowOf);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return plainRows(await this.#run(this.#readBytes, ...values)).map(rowOf);
+    }
   }
 
   /** The numbers of the oldest rows beyond a floor, and whether they were put off. */
@@ -116,7 +124,9 @@ export class OutboxRows {
 
   /** Removes rows; gives which, where it was not all of them. */
   async remove(isEvent: boolean, sequences: readonly number[]): Promise<readonly number[] | undefined> {
-    const removed = (await this.#run(this.#remove, this.#service, isEvent, sequences)).rows[0]!["removed"] as readonly string[] | null;
+    const removed = (await this.#run(this.#remove, this.#service, isEvent, list(sequences))).rows[0]!["removed"] as
+      | readonly string[]
+      | null;
     return removed?.map(Number);
   }
 
@@ -175,16 +185,22 @@ export class OutboxRows {
   }
 }
 
-function rowOf(row: Readonly<Record<string, unknown>>): UnclaimedRow {
+function readingOf(schema: string, body: string): Statement {
+  return { ...statement(`select ${ROW}, ${body} from ${schema}.pr_read_outbox($1, $2, $3, $4, $5)`), isPlain: true };
+}
+
+/** A row of `ROW` and its body: as text, or as hexadecimal bytes. */
+function rowOf(row: readonly Column[]): UnclaimedRow {
+  const [sequence, attempts, destination, mayRepeat, head, headers, isText, text, bytes] = row;
   return {
-    sequence: Number(row["sequence"]),
-    attempts: row["attempts"] as number,
+    sequence: Number(sequence),
+    attempts: Number(attempts),
     message: {
-      envelope: headFromColumn(row["head"] as string)!,
-      headers: headersFromColumn(row["headers"] as string | null),
-      body: bodyOf(row["payload"], row["is_text"]),
-      destination: fromText(row["aggregatetype"]),
-      mayRepeat: row["may_repeat"] === true,
+      envelope: headFromColumn(head!)!,
+      headers: headersFromColumn(headers!),
+      body: text ?? bodyOf(Buffer.from(bytes!, "hex"), isText === "t"),
+      destination: fromText(destination),
+      mayRepeat: mayRepeat === "t",
     },
   };
 }

@@ -1,9 +1,12 @@
 import type { PgQuery, PgResult } from "./connection.ts";
+import { PLAIN_ROWS } from "./log-codec.ts";
 
 /** A statement of our own: its text never changes, so each connection prepares it once. */
 export interface Statement {
   readonly text: string;
   readonly name: string;
+  /** Whether rows come as lists of texts: see `plainRows`. */
+  readonly isPlain?: boolean;
 }
 
 /** Runs a statement of our own, in a transaction or outside. Errors are wrapped. */
@@ -22,8 +25,9 @@ export function statement(text: string): Statement {
 }
 
 /** A statement with its values. Without preparing it has no name: behind a pooler that gives each transaction another connection. */
-export function bound({ text, name }: Statement, values: readonly unknown[], isPrepared: boolean): PgQuery {
-  return isPrepared ? { text, name, values: [...values] } : { text, values: [...values] };
+export function bound({ text, name, isPlain }: Statement, values: readonly unknown[], isPrepared: boolean): PgQuery {
+  const query = isPrepared ? { text, name, values: [...values] } : { text, values: [...values] };
+  return isPlain === true ? { ...query, ...PLAIN_ROWS } : query;
 }
 
 /** The database's time, in milliseconds since the epoch: of now, not of the transaction's begin. */

@@ -35,6 +35,8 @@ async function claim(store: Store, limit = 100, owner = "relay"): Promise<Awaite
 
 const idsOf = (rows: readonly { readonly message: Outgoing }[]): string[] => rows.map(({ message: { envelope } }) => envelope.id);
 
+const asRows = (messages: readonly Outgoing[]): readonly { readonly message: Outgoing }[] => messages.map((one) => ({ message: one }));
+
 async function opened(schema: TestSchema): Promise<Store> {
   const store = schema.connect().store("billing");
   await store.open();
@@ -193,6 +195,36 @@ describe.skipIf(missingServer() !== undefined)("the outbox on PostgreSQL", () =>
         rows.map(({ message: { envelope } }) => envelope.partitionkey),
         ["free"],
       );
+    }));
+
+  test("rows far from each other are removed, and none between them", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema);
+      await append(store, ...Array.from({ length: 200 }, () => message(undefined)));
+      const rows = await claim(store, 200);
+      const ends = [rows[0]!, rows[199]!];
+      await store.outbox.done(ends);
+      await until(async () => (await store.outbox.depth()) === 198, "both are gone");
+      const odd = rows.slice(1, -1).filter((_, at) => at % 2 === 1);
+      await store.outbox.done(odd);
+      await until(async () => (await store.outbox.depth()) === 99, "half are gone");
+      const left = await schema.admin(`select sequence::integer as sequence from "${schema.name}".pr_outbox order by sequence`);
+      assert.deepEqual(
+        left.map(({ sequence }) => sequence),
+        rows.filter((row) => !ends.includes(row) && !odd.includes(row)).map(({ sequence }) => sequence),
+      );
+    }));
+
+  test("what was read ahead does not overtake a row of its key that is given back meanwhile", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema);
+      const messages = Array.from({ length: 12 }, (_, at) => message(at % 3 === 0 ? "a" : undefined));
+      await append(store, ...messages);
+      const [head, ...others] = await claim(store, 3); // and the next three are read ahead
+      assert.deepEqual(idsOf(await claim(store, 2)), idsOf(asRows(messages.slice(4, 6))), "none of the key that is out");
+      await store.outbox.giveBack([head!], (await store.now()) + 60_000);
+      await store.outbox.done(others);
+      assert.deepEqual(idsOf(await claim(store, 100)), idsOf(asRows(messages.slice(6).filter((_, at) => at % 3 !== 0))));
     }));
 
   test("another process hears of what was appended where no relay runs, also after its listening connection was lost", () =>

@@ -7,6 +7,8 @@ const CONFLICTS = new Set([
   "40P01", // deadlock_detected
   "55P03", // lock_not_available: lock_timeout ran out
 ]);
+// Bytes that are no text to the server: with a NUL among them, or not in the database's own encoding.
+const UNREADABLE = new Set(["22021", "22P05"]); // character_not_in_repertoire, untranslatable_character
 const FULL = "53100"; // disk_full
 const ABORTED = "25P02"; // in_failed_sql_transaction
 const ENDED = new Set([
@@ -49,7 +51,12 @@ export function isConnectionLost(error: unknown): boolean {
 
 /** Whether a statement only came too late: one before it had failed. */
 export function isAborted(error: unknown): boolean {
-  return (codeOf(isPostriderError(error) ? error.cause : error) ?? "") === ABORTED;
+  return vendorCodeOf(error) === ABORTED;
+}
+
+/** Whether the server cannot give bytes as the text that they are to us. */
+export function isUnreadable(error: unknown): boolean {
+  return UNREADABLE.has(vendorCodeOf(error) ?? "");
 }
 
 /** Whether the server has sent it: a code of five letters alone may be anybody's. */
@@ -83,6 +90,11 @@ function detailOf(error: unknown): string {
 
 function isSqlState(code: string | undefined): code is string {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !SOCKET_CODES.has(code);
+}
+
+/** Also of an error that is wrapped. */
+function vendorCodeOf(error: unknown): string | undefined {
+  return codeOf(isPostriderError(error) ? error.cause : error);
 }
 
 function codeOf(error: unknown): string | undefined {
