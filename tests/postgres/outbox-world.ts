@@ -106,7 +106,7 @@ function message(number: number, keys: number): Outgoing {
   return {
     destination: "order.events",
     mayRepeat: false,
-    headers: number % 2 === 0 ? {} : { note: "✓" },
+    headers: number % 2 === 0 ? {} : { note: "✓", bytes: Uint8Array.of(0, 128, number % 256) },
     body: number % 3 === 0 ? Uint8Array.of(0, 255, number % 256) : JSON.stringify({ id }),
     envelope: {
       id,

@@ -3,41 +3,17 @@ import { describe, expect, test } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import { Reader, idOf } from "../../testing/reader.ts";
-import { TransportEnvironment } from "../../testing/transport-environment.ts";
 import { codeOf } from "../../testing/wait.ts";
 import { appendCall, appendValues } from "./log-batch.ts";
 import type { BatchIdentity } from "./log-batch.ts";
 import { Destinations } from "./log-destinations.ts";
 import type { PgClient } from "./connection.ts";
-import type { PgDatabase, PgDatabaseOptions } from "./postgres-database.ts";
-import { missingServer, withSchema } from "./postgres.test-support.ts";
-import type { TestSchema } from "./postgres.test-support.ts";
-
-interface Place {
-  readonly env: TransportEnvironment;
-  readonly schema: TestSchema;
-  readonly database: PgDatabase;
-}
-
-/** A schema, and an environment on it. */
-async function within(run: (place: Place) => Promise<void>, change: Partial<PgDatabaseOptions> = {}): Promise<void> {
-  await withSchema(async (schema) => {
-    const database = schema.connect();
-    const env = new TransportEnvironment({
-      connect: () => {
-        const own = schema.connect({ leaseMs: 400, ...change });
-        return { transport: own.transport(), store: (service) => own.store(service) };
-      },
-      pass: (ms) => systemClock.sleep(ms),
-      close: () => Promise.resolve(),
-    });
-    await run({ env, schema, database });
-    await env.close();
-  });
-}
+import { within } from "./log.test-support.ts";
+import type { LogTest } from "./log.test-support.ts";
+import { missingServer } from "./postgres.test-support.ts";
 
 /** Appends in a transaction that is left open. */
-async function appendOpenly({ database, schema }: Place, messages: readonly Outgoing[]): Promise<PgClient> {
+async function appendOpenly({ database, schema }: LogTest, messages: readonly Outgoing[]): Promise<PgClient> {
   const client = await database.connections.borrow();
   client.on("error", () => undefined);
   await client.query({ text: "begin" });
@@ -47,7 +23,7 @@ async function appendOpenly({ database, schema }: Place, messages: readonly Outg
 
 async function append(
   client: Pick<PgClient, "query">,
-  { database, schema }: Pick<Place, "database" | "schema">,
+  { database, schema }: Pick<LogTest, "database" | "schema">,
   messages: readonly Outgoing[],
   identity: BatchIdentity | undefined,
 ): Promise<boolean> {
