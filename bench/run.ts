@@ -79,7 +79,10 @@ async function measure(
 async function available(cases: readonly Case[], servers: ServerPool, skipped: LeftOut[]): Promise<readonly Case[]> {
   const present: Case[] = [];
   for (const each of cases) {
-    const reason = each.missing?.() ?? (each.server === undefined ? undefined : await servers.ensure(each.server));
+    const needed = each.server === undefined ? [] : [each.server].flat();
+    const missing = each.missing?.();
+    const reasons = missing === undefined ? await Promise.all(needed.map((server) => servers.ensure(server))) : [missing];
+    const reason = reasons.find((one) => one !== undefined);
     if (reason === undefined) present.push(each);
     else skipped.push({ name: each.name, reason });
   }

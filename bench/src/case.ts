@@ -34,7 +34,7 @@ export interface Case {
   readonly shown: readonly string[];
   /** The case of its group that the others are divided by. */
   readonly baseline?: string;
-  readonly server?: ServerName;
+  readonly server?: ServerName | readonly ServerName[];
   /** Why it cannot run here, besides its server; undefined where it can. */
   readonly missing?: () => string | undefined;
   /** How long it may take, in seconds, before it is killed. Default 180. */

@@ -7,6 +7,7 @@ import { kafkaCases } from "./peers/kafka/cases.ts";
 import { peerCases } from "./peers/cases.ts";
 import { postgresCases } from "./peers/postgres.ts";
 import { rabbitmqCases } from "./peers/rabbitmq/cases.ts";
+import { relayCases } from "./relay/cases.ts";
 
 const RATE = ["messagesPerSecond", "cpuMicros"];
 const LATENCY = ["p50Ms", "p99Ms", "maxMs"];
@@ -95,6 +96,7 @@ export const CASES: readonly Case[] = [
   ...steadyCases,
   ...peerCases,
   ...postgresCases,
+  ...relayCases,
   ...kafkaCases,
   ...rabbitmqCases,
 ];

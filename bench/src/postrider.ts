@@ -29,6 +29,10 @@ export interface PostriderOptions {
   readonly keptRows?: number;
   readonly isTiny?: boolean;
   readonly service?: ServiceOptions;
+  /** Whether messages are settled by the broker alone: at least once, and nothing remembered. */
+  readonly isStoreless?: boolean;
+  /** Hears from the start on, of a backlog too. */
+  readonly onHandled?: (n: number) => void;
   /** Only these services run here. */
   readonly run?: readonly string[];
 }
@@ -38,7 +42,8 @@ export interface OpenCarrier extends Carrier, AsyncDisposable {}
 
 /** Which service sends; the handlers live in the others. */
 export const SENDER = "storefront";
-const HANDLER = "ordering";
+/** Which service handles. */
+export const HANDLER = "ordering";
 
 const PlaceOrder = command("order.place", { schema: OrderSchema, key: (order) => order.orderId });
 const OrderPlaced = event("order.placed", { schema: OrderSchema, key: (order) => order.orderId });
@@ -99,6 +104,7 @@ class PostriderCarrier implements OpenCarrier {
 
   constructor(options: PostriderOptions) {
     this.#options = options;
+    if (options.onHandled !== undefined) this.onHandled = options.onHandled;
   }
 
   get bus(): Bus {
@@ -116,8 +122,9 @@ class PostriderCarrier implements OpenCarrier {
   }
 
   async start(services: readonly Service[]): Promise<void> {
-    const { run } = this.#options;
-    this.#bus = createBus({ services, ...infrastructure(this.#options), ...(run !== undefined && { run }) });
+    const { run, isStoreless } = this.#options;
+    const on = { ...infrastructure(this.#options), ...(isStoreless && { store: "none" as const }) };
+    this.#bus = createBus({ services, ...on, ...(run !== undefined && { run }) });
     await this.#bus.start();
     const owner = run?.[0] ?? HANDLER;
     if (this.#options.withRow) await this.#bus.as(owner).transaction(async ({ tx }) => void (await tx.run(CREATE_TABLE)));

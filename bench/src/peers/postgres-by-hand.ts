@@ -2,6 +2,7 @@ import { Pool } from "pg";
 import { numberOf, orders, type Order } from "../order.ts";
 import type { OpenCarrier } from "../postrider.ts";
 import { freshDatabase } from "../servers/postgres.ts";
+import { MergedInserts } from "./postgres-inserts.ts";
 
 const BATCH = 500;
 const CONNECTIONS = 10;
@@ -26,12 +27,18 @@ export interface ByHandOptions {
   readonly transactionsAtOnce: number;
 }
 
+/** A carrier whose reading can be stopped, so that a backlog grows. */
+export interface Backlogged extends OpenCarrier {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /**
  * A queue on PostgreSQL as one would write it for one sender and one reader: sends that are made at once become one insert, one reader reads on by position.
  *
  * It has one reader and one writer, no lanes, no leases, and would skip what is committed late: what it leaves out is what a library is for.
  */
-export async function postgresByHand(url: string, options: ByHandOptions): Promise<OpenCarrier> {
+export async function postgresByHand(url: string, options: ByHandOptions): Promise<Backlogged> {
   const database = await freshDatabase(url);
   const pool = new Pool({ connectionString: database.url, max: CONNECTIONS });
   pool.on("error", () => {});
@@ -52,24 +59,22 @@ class ByHand {
   readonly #pool: Pool;
   readonly #options: ByHandOptions;
   readonly #order = orders();
-  #waiting: { readonly id: string; readonly body: string; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
-  #isFlushing = false;
+  readonly #inserts: MergedInserts;
   #reading: Promise<void> | undefined;
   #isStopped = false;
   #wake: () => void = () => {};
+  #position = "0";
 
   constructor(pool: Pool, options: ByHandOptions) {
     this.#pool = pool;
     this.#options = options;
+    this.#inserts = new MergedInserts(pool, "log (id, body)", () => this.#wake());
   }
 
-  readonly send = (n: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      this.#waiting.push({ id: crypto.randomUUID(), body: JSON.stringify(this.#order(n)), resolve, reject });
-      if (!this.#isFlushing) void this.#flush();
-    });
+  readonly send = (n: number): Promise<void> => this.#inserts.add(JSON.stringify(this.#order(n)));
 
   start(): Promise<void> {
+    this.#isStopped = false;
     this.#reading = this.#read();
     return Promise.resolve();
   }
@@ -80,36 +85,22 @@ class ByHand {
     await this.#reading;
   }
 
-  async #flush(): Promise<void> {
-    this.#isFlushing = true;
-    await new Promise((resolve) => void setImmediate(resolve));
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH);
-      try {
-        const values = [batch.map(({ id }) => id), batch.map(({ body }) => body)];
-        await this.#pool.query({ name: "send", text: "insert into log (id, body) select * from unnest($1::uuid[], $2::jsonb[])", values });
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-      this.#wake();
-    }
-    this.#isFlushing = false;
-  }
-
   async #read(): Promise<void> {
-    let position = "0";
     while (!this.#isStopped) {
       const text = `select position, id, body from log where position > $1 order by position limit ${BATCH}`;
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      const { rows } = await this.#pool.query<Row>({ name: "read", text, values: [position] });
+      const { rows } = await this.#pool.query<Row>({ name: "read", text, values: [this.#position] });
       if (rows.length === 0) {
         await Promise.race([woken, new Promise((resolve) => void setTimeout(resolve, POLL_MS))]);
         continue;
       }
       if (this.#options.transactionsAtOnce > 0) await this.#handleEach(rows);
-      position = rows.at(-1)!.position;
-      await this.#pool.query({ name: "move", text: "update cursor set position = $1 where service = 'ordering'", values: [position] });
+      this.#position = rows.at(-1)!.position;
+      await this.#pool.query({
+        name: "move",
+        text: "update cursor set position = $1 where service = 'ordering'",
+        values: [this.#position],
+      });
       if (this.#options.transactionsAtOnce === 0) for (const { body } of rows) this.onHandled(numberOf(body));
     }
   }

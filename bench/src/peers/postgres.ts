@@ -4,11 +4,14 @@ import { flood } from "../load.ts";
 import type { Metrics } from "../measure.ts";
 import { commandCarrier, type OpenCarrier, type PostriderOptions } from "../postrider.ts";
 import { PEER_CONCURRENCY } from "./concurrency.ts";
+import { backlogByHand, backlogOfPostrider } from "./postgres-backlog.ts";
 
 /** Sends in flight, for all alike. */
 const WINDOW = 100;
 const PACED_PER_SECOND = 500;
 const HAND_CONNECTIONS = 8; // of ten: one reads, one writes
+
+const RATE = ["messagesPerSecond", "cpuMicros"];
 
 type Open = (url: string, context: CaseContext) => Promise<OpenCarrier>;
 
@@ -30,7 +33,13 @@ const QUEUES: readonly Rival[] = [
     title: "written by hand: one reader, one writer, a cursor",
     open: byHand(0),
   },
-  { name: "postrider", title: "Postrider on PostgreSQL", open: postrider({}) },
+  {
+    name: "skip-locked",
+    title: "written by hand: four workers, SKIP LOCKED",
+    open: async (url) => (await import("./postgres-skip-locked.ts")).skipLockedCarrier(url),
+  },
+  { name: "postrider", title: "Postrider on PostgreSQL, with its store", open: postrider({}) },
+  { name: "postrider-none", title: 'Postrider on PostgreSQL, store: "none"', open: postrider({ isStoreless: true }) },
   { name: "pg-boss", title: "pg-boss 12, NOTIFY", open: async (url) => (await import("./pg-boss.ts")).pgBossCarrier(url) },
   {
     name: "graphile",
@@ -53,12 +62,29 @@ const ROWS: readonly Rival[] = [
   },
 ];
 
+const BACKLOGS: readonly Omit<Case, "group" | "server" | "baseline">[] = [
+  {
+    name: "pg-backlog-hand",
+    title: "written by hand: inbox and business row, a transaction each",
+    shown: RATE,
+    run: backlogByHand(HAND_CONNECTIONS),
+  },
+  { name: "pg-backlog-postrider", title: "Postrider: business row, once by position", shown: RATE, run: backlogOfPostrider({}) },
+  {
+    name: "pg-backlog-postrider-inbox",
+    title: "Postrider: inbox and business row",
+    shown: RATE,
+    run: backlogOfPostrider({ inboxAlways: true }),
+  },
+];
+
 /** Postrider as a queue on PostgreSQL beside others, and beside what one would write by hand; by default the private server of the run. */
 export const postgresCases: readonly Case[] = [
   ...QUEUES.map((rival) => caseOf(rival, "postgres queue", "pg-queue", floodRival)),
   ...QUEUES.map((rival) => caseOf(rival, "postgres queue latency", "pg-queue-latency", paceRival)),
   ...ROWS.map((rival) => caseOf(rival, "postgres rows", "pg-rows", floodRival)),
   ...ROWS.map((rival) => caseOf(rival, "postgres rows latency", "pg-rows-latency", paceRival)),
+  ...BACKLOGS.map((each) => ({ ...each, group: "postgres rows backlog", server: "postgres" as const, baseline: "pg-backlog-hand" })),
 ];
 
 function caseOf(
@@ -72,7 +98,7 @@ function caseOf(
     group,
     title,
     baseline: `${prefix}-hand`,
-    shown: group.endsWith("latency") ? ["p50Ms", "p99Ms", "maxMs"] : ["messagesPerSecond", "cpuMicros"],
+    shown: group.endsWith("latency") ? ["p50Ms", "p99Ms", "maxMs"] : RATE,
     server: "postgres",
     run: async (context) => {
       await using carrier = await open(context.servers.postgres!, context);

@@ -13,7 +13,7 @@ export interface FreshDatabase {
 
 const PACKAGED = ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"];
 const USER = "postgres"; // the server refuses to run as root
-const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=512MB"];
+const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=512MB", "wal_level=logical"];
 const run = promisify(execFile);
 
 /** Starts a private PostgreSQL as it comes: fsync and synchronous_commit on. @throws Unavailable */
