@@ -120,7 +120,7 @@ export class Member {
       sendDeadlineMs,
       transportOf: (kind) => (kind === "event" ? options.events : options.commands),
       alert,
-      wakeScheduler: () => this.#scheduler?.wake(),
+      wakeScheduler: (dueAt) => this.#scheduler?.wake(dueAt),
       compose: composer({
         service: service.name,
         clock,

@@ -54,11 +54,11 @@ export class HeldSource {
       return;
     }
     this.#isPolling = true;
-    let isMore = false;
+    let nextAt: number | undefined;
     try {
       do {
         this.#isDirty = false;
-        isMore = await this.#claim();
+        nextAt = await this.#look();
       } while (this.#isDirty && !this.#isStopped);
     } catch (error) {
       this.#options.logger.warn(
@@ -67,7 +67,18 @@ export class HeldSource {
       );
     }
     this.#isPolling = false;
-    await this.#sleep(isMore);
+    const { clock } = this.#options;
+    this.wake(Math.min(clock.now() + POLL_MS, nextAt ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Takes what is due. Returns when to look again. As a rule nothing is held, and to ask for that costs less than a claim. */
+  async #look(): Promise<number | undefined> {
+    const { held, clock } = this.#options;
+    const dueAt = await held.nextDueAt();
+    if (dueAt === undefined || dueAt > clock.now() + MAX_SKEW_MS) return dueAt;
+    if (await this.#claim()) return clock.now() + 1;
+    // What is due but not ours, or already claimed, must not make us spin.
+    return Math.max(clock.now() + MIN_WAIT_MS, (await held.nextDueAt()) ?? Number.POSITIVE_INFINITY);
   }
 
   /** Claims a batch; whether there may be more. */
@@ -81,22 +92,7 @@ export class HeldSource {
     else for (const entry of claimed) take(entry);
     return claimed.length === limit;
   }
-
-  async #sleep(isMore: boolean): Promise<void> {
-    const { clock } = this.#options;
-    const nextAt = isMore ? clock.now() : await this.#nextDueAt();
-    // What is due but not ours, or already claimed, must not make us spin.
-    const soonest = clock.now() + (isMore ? 1 : MIN_WAIT_MS);
-    this.wake(Math.min(clock.now() + POLL_MS, Math.max(soonest, nextAt ?? Number.POSITIVE_INFINITY)));
-  }
-
-  async #nextDueAt(): Promise<number | undefined> {
-    try {
-      return await this.#options.held.nextDueAt();
-    } catch {
-      return undefined; // the next poll will say what is wrong
-    }
-  }
 }
 
 const MIN_WAIT_MS = 20;
+const MAX_SKEW_MS = 60_000; // by which the store's clock, which says what is due, may be ahead of ours

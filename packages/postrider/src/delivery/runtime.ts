@@ -38,8 +38,8 @@ export interface Runtime {
   readonly sendDeadlineMs: number;
   readonly transportOf: (kind: ContractKind) => Transport;
   readonly alert: (alert: RuntimeAlert) => void;
-  /** Called after a commit that changed the schedule. */
-  readonly wakeScheduler: () => void;
+  /** Called after a commit that changed the schedule: when the first of it is due, in milliseconds since the epoch. */
+  readonly wakeScheduler: (dueAt?: number) => void;
   /** Makes the messages of one send: validated, with envelope, adapted copies behind it. */
   readonly compose: Compose;
 }

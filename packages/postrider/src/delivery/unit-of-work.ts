@@ -217,7 +217,7 @@ export class UnitOfWork implements StoreTransactionOptions {
   }
 
   #wake(): void {
-    if (this.#scheduled !== undefined) this.#runtime.wakeScheduler();
+    if (this.#scheduled !== undefined) this.#runtime.wakeScheduler(Math.min(...this.#scheduled.map(({ dueAt }) => dueAt)));
   }
 
   #take(messages: readonly Outgoing[]): void {

@@ -55,6 +55,10 @@ const recur = (store: Store, clock: VirtualClock, cron: string): Promise<void> =
   store.transaction((transaction) =>
     putRecurring(transaction, { id: "tick", message: message("template"), recurrence: { cron, timezone: "UTC" } }, clock.now()),
   );
+function bound(store: Store, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(store, name, store);
+  return typeof value === "function" ? (value.bind(store) as unknown) : value;
+}
 const entries = (store: Store): Promise<readonly ScheduledMessage[]> => store.schedule.list({ limit: 10 });
 
 test("a message leaves when it is due, to the millisecond and never before, oldest first", async () => {
@@ -89,6 +93,30 @@ test("what this process schedules is seen at the wake, what another one schedule
   expect(sent).toEqual([
     { id: "woken", at: 400 },
     { id: "found", at: 1400 },
+  ]);
+  await running.stop();
+});
+
+test("what is due no sooner than the next look asks the store for nothing, and leaves in time", async () => {
+  const { clock, store, sent, run } = office();
+  let looks = 0;
+  const schedule = { ...store.schedule, nextDueAt: () => (looks++, store.schedule.nextDueAt()) };
+  const watched = new Proxy(store, { get: (target, name) => (name === "schedule" ? schedule : bound(target, name)) });
+  await put(store, "a", 100);
+  const running = run({ store: watched });
+  await clock.advance(0);
+  expect(looks).toBe(1);
+  await put(store, "b", 300);
+  running.wake(START + 300);
+  await clock.advance(0);
+  expect(looks).toBe(1);
+  await put(store, "c", 50);
+  running.wake(START + 50);
+  await clock.advance(1000);
+  expect(sent).toEqual([
+    { id: "c", at: 50 },
+    { id: "a", at: 100 },
+    { id: "b", at: 300 },
   ]);
   await running.stop();
 });

@@ -37,8 +37,8 @@ export interface NeverSentEntry {
 /** Sends a service's scheduled messages when they are due. */
 export interface Scheduler {
   start(): void;
-  /** Looks at once: something was scheduled. */
-  wake(): void;
+  /** Something was scheduled, or moved: looks at once, unless all of it is due no sooner than the next look. `dueAt` in milliseconds since the epoch. */
+  wake(dueAt?: number): void;
   /** Lets the running transaction end, then settles. May be called twice. */
   stop(): Promise<void>;
 }
@@ -63,6 +63,8 @@ class StoreScheduler implements Scheduler {
   readonly #pollMs: number;
   readonly #loop: WakeLoop;
   #isFailing = false;
+  /** When the next look is due by the store's time; it never is before that is known. */
+  #nextLookAt = Number.POSITIVE_INFINITY;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -74,8 +76,8 @@ class StoreScheduler implements Scheduler {
     this.#loop.start();
   }
 
-  wake(): void {
-    this.#loop.wake();
+  wake(dueAt: number = Number.NEGATIVE_INFINITY): void {
+    if (dueAt < this.#nextLookAt) this.#loop.wake();
   }
 
   stop(): Promise<void> {
@@ -85,6 +87,7 @@ class StoreScheduler implements Scheduler {
   /** Never rejects. */
   async #round(): Promise<number> {
     const { logger, store } = this.#options;
+    this.#nextLookAt = Number.POSITIVE_INFINITY;
     try {
       const waitMs = await this.#moveDue();
       if (this.#isFailing) logger.info({ service: store.service }, "scheduled messages leave again");
@@ -103,9 +106,13 @@ class StoreScheduler implements Scheduler {
     const { store } = this.#options;
     for (;;) {
       const dueAt = await store.schedule.nextDueAt();
-      const nowMs = await store.now();
       if (dueAt === undefined || this.#loop.isStopped) return this.#pollMs;
-      if (dueAt > nowMs) return Math.max(SHORTEST_WAIT_MS, Math.min(this.#pollMs, dueAt - nowMs));
+      const nowMs = await store.now();
+      if (dueAt > nowMs) {
+        const waitMs = Math.max(SHORTEST_WAIT_MS, Math.min(this.#pollMs, dueAt - nowMs));
+        this.#nextLookAt = nowMs + waitMs;
+        return waitMs;
+      }
       await this.#moveBatch(nowMs);
     }
   }
