@@ -30,7 +30,7 @@ export class InboxChecks {
 
   async #fly(): Promise<void> {
     this.#flights++;
-    await Promise.resolve(); // what is asked in this turn goes together
+    await new Promise<void>((resolve) => process.nextTick(resolve)); // what is asked in this turn goes together, whatever else it awaits before
     while (this.#waiting.length > 0) await this.#answer(this.#waiting.splice(0, MAX_ENTRIES));
     this.#flights--;
   }

@@ -161,8 +161,8 @@ export class PgDatabase implements StoreHost {
 const DEFAULT_LEASE_MS = 4000;
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024; // one body is built, sent and read as a whole
 
-// Of the pool: one for what is done outside transactions, and one each for the store and the log to listen.
-const RESERVED_CONNECTIONS = 3;
+// Of the pool: one for what is done outside transactions, and one to listen.
+const RESERVED_CONNECTIONS = 2;
 
 /** Names a PostgreSQL schema and how to use it; nothing is opened before a part of it is. */
 export function openPostgres(options: PgDatabaseOptions): PgDatabase {

@@ -3,6 +3,7 @@ import type { Deferred, MaybePromise } from "../../base/deferred.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
+import type { InboxEntry } from "../../ports/inbox.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import type { PgTransaction } from "./transaction.ts";
 import { TransactionShare } from "./transaction-share.ts";
@@ -25,9 +26,13 @@ export interface FlightOptions {
   readonly overlaps: boolean;
   /** The next unit that may have its turn in this transaction. */
   readonly next: () => SharingUnit | undefined;
+  /** How many wait. */
+  readonly waiting: () => number;
   /** It takes long: others need not wait for it. */
   readonly onSlow: () => void;
   readonly onCommitted: (transaction: PgTransaction) => void;
+  /** Whether a message was completed by a rival meanwhile. */
+  readonly isKnown: (entry: InboxEntry) => Promise<boolean>;
 }
 
 /** What became of a flight: how many shared it, whether they had to be sent back, whether each had no more than one statement, and for how long all waited for something else than the server. */
@@ -47,11 +52,13 @@ interface Turn {
 }
 
 const MAX_UNITS = 32;
-const MAX_TAKING_MS = 5; // whoever is done waits for the commit no longer than this, and one turn
-const SLOW_MS = 10;
-const MAX_WAIT_MS = 100; // of those who are done, for one whose turn lasts
+// From the end of the first turn: whoever is done waits for the commit no longer than this, and one turn. Longer where so many wait that they fill a transaction: there it is throughput that counts.
+const MAX_TAKING_MS = 20;
+const MAX_TAKING_OF_MANY_MS = 100;
+const SLOW_MS = 10; // of a turn
+const MAX_WAIT_MS = 250; // of those who are done, for one whose turn lasts
 // Two flights may want the same rows in opposite orders. The server would look for a deadlock after a second only; so a unit that shares waits no longer than this, and then runs alone.
-const BOUNDS = "set local lock_timeout = 50; set local statement_timeout = 200";
+const BOUNDS = "set local lock_timeout = 150; set local statement_timeout = 500";
 
 /**
  * One transaction with the turns of several units of work, so that each sees what those before it did as if they had committed.
@@ -62,18 +69,16 @@ const BOUNDS = "set local lock_timeout = 50; set local statement_timeout = 200";
 export class SharedFlight {
   readonly #options: FlightOptions;
   readonly #turns: Turn[] = [];
-  readonly #startedMs: number;
   readonly #over: Deferred = deferred();
-  #timer: Timer;
+  #timer: Timer | undefined;
   #done = 0;
+  #firstDoneMs: number | undefined;
   #isTerse = true;
   #idleMs = 0;
   #isClosed = false;
 
   constructor(options: FlightOptions) {
     this.#options = options;
-    this.#startedMs = options.clock.monotonicMs();
-    this.#timer = options.clock.after(SLOW_MS, () => this.#slow());
   }
 
   /** Runs to its end; never rejects. */
@@ -92,7 +97,7 @@ export class SharedFlight {
       await this.#fall(error);
       return this.#landing(this.#turns.length > 1);
     } finally {
-      this.#timer.cancel();
+      this.#timer?.cancel();
       await transaction.release();
     }
   }
@@ -113,6 +118,7 @@ export class SharedFlight {
       result: undefined,
     };
     this.#turns.push(turn);
+    this.#watch();
     void this.#run(turn);
   }
 
@@ -126,14 +132,17 @@ export class SharedFlight {
     turn.share.seal();
     turn.isDone = true;
     this.#done++;
+    this.#firstDoneMs ??= this.#options.clock.monotonicMs();
     if (turn === this.#turns.at(-1)) this.#goOn();
     if (this.#done === this.#turns.length) this.#over.resolve();
   }
 
   #goOn(): void {
-    const { transaction, clock, next } = this.#options;
+    const { transaction, clock, next, waiting } = this.#options;
     if (this.#isClosed || transaction.hasFailed || !this.#turns.at(-1)!.share.isPlain) return;
-    if (this.#turns.length === MAX_UNITS || clock.monotonicMs() - this.#startedMs > MAX_TAKING_MS) return;
+    const nowMs = clock.monotonicMs();
+    const maxTakingMs = waiting() < MAX_UNITS ? MAX_TAKING_MS : MAX_TAKING_OF_MANY_MS;
+    if (this.#turns.length === MAX_UNITS || nowMs - (this.#firstDoneMs ?? nowMs) > maxTakingMs) return;
     const unit = next();
     if (unit !== undefined) this.#take(unit);
   }
@@ -155,14 +164,29 @@ export class SharedFlight {
     const error = reason instanceof TurnFailure ? reason.error : reason;
     const conflict = this.#conflict(error);
     const isLone = this.#turns.length === 1;
-    const own = isLone ? this.#turns[0] : reason instanceof TurnFailure && !transaction.hasFailed ? reason.turn : undefined;
+    let own = isLone ? this.#turns[0] : reason instanceof TurnFailure && !transaction.hasFailed ? reason.turn : undefined;
     for (const { share } of this.#turns) share.seal(conflict);
     await transaction.rollBack();
+    if (own?.share.entry !== undefined && (await this.#isKnown(own.share.entry))) own = undefined;
     for (const turn of this.#turns) turn.unit.reject(turn === own ? error : conflict);
   }
 
+  /** A rival's effects may be all that it failed of: then the inbox tells it so when it runs alone. */
+  #isKnown(entry: InboxEntry): Promise<boolean> {
+    return this.#options.isKnown(entry).catch(() => true);
+  }
+
+  #watch(): void {
+    this.#timer?.cancel();
+    if (!this.#isClosed) this.#timer = this.#options.clock.after(SLOW_MS, () => this.#slow());
+  }
+
+  /** Waiting for a connection is not slow: others would wait for the same ones. */
   #slow(): void {
-    const { clock, onSlow } = this.#options;
+    const { clock, onSlow, transaction } = this.#options;
+    const { awaited } = transaction;
+    const watch = (): void => this.#watch();
+    if (awaited !== undefined) return void awaited.then(watch, watch);
     onSlow();
     this.#timer = clock.after(MAX_WAIT_MS - SLOW_MS, () => {
       // One that has nobody waiting for it goes on alone.

@@ -1,7 +1,7 @@
 import type { MaybePromise } from "../../base/deferred.ts";
 import type { StoreTransaction } from "../../ports/store.ts";
 import { SharedFlight } from "./shared-flight.ts";
-import type { Landing, SharingUnit } from "./shared-flight.ts";
+import type { FlightOptions, Landing, SharingUnit } from "./shared-flight.ts";
 import { PgTransaction } from "./transaction.ts";
 import type { TransactionPlace } from "./transaction.ts";
 
@@ -9,6 +9,8 @@ import type { TransactionPlace } from "./transaction.ts";
 export interface SharingOptions {
   readonly place: TransactionPlace;
   readonly onCommitted: (transaction: PgTransaction) => void;
+  /** See {@link FlightOptions.isKnown}. */
+  readonly isKnown: FlightOptions["isKnown"];
   /** How many transactions the database has places for. */
   readonly places: number;
 }
@@ -16,11 +18,12 @@ export interface SharingOptions {
 // Flights that are not slow: more of them share less. Three keep the server busy while one waits for the disk (2 cores, November 2026).
 const MAX_BRISK_FLIGHTS = 3;
 // Handlers that wait for something else than the server, on average longer than this: turns one after another would add up what they can wait for side by side.
-const MAX_IDLE_MS = 0.5;
+// Less is what a process waits for its turn on a busy machine (0.3 to 1.2 ms with 26 that could run on 2 cores, November 2026).
+const MAX_IDLE_MS = 3;
 const IDLE_WEIGHT = 0.1; // of the last one in the average
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 60_000;
-const WELL_SHARED = 1000; // units, after which a fall is an accident again
+const WELL_SHARED = 200; // units, after which a fall is an accident again
 const TERSE_MIN = 64; // units with one statement each, before the next ones may overlap; twice as many after each fall
 const TERSE_MAX = 100_000;
 
@@ -33,6 +36,7 @@ const TERSE_MAX = 100_000;
 export class SharedTransactions {
   readonly #options: SharingOptions;
   readonly #waiting: SharingUnit[] = [];
+  readonly #flying = new Set<PgTransaction>();
   #units = 0; // that wait or are under way
   #brisk = 0;
   #idleMs = 0; // of a unit, on average
@@ -64,12 +68,15 @@ export class SharedTransactions {
     while (this.#waiting.length > 0 && this.#mayBegin) void this.#fly(this.#waiting.shift()!);
   }
 
+  /** Who begins where all places are taken would only wait, bound to a transaction that nobody else has a turn in until then. */
   get #mayBegin(): boolean {
-    return this.#units < this.#options.places || this.#brisk < MAX_BRISK_FLIGHTS || this.#isPaused;
+    const { places } = this.#options;
+    if (this.#flying.size >= places && [...this.#flying].filter(({ awaited }) => awaited !== undefined).length >= places) return false;
+    return this.#units < places || this.#brisk < MAX_BRISK_FLIGHTS || this.#isPaused;
   }
 
   async #fly(first: SharingUnit): Promise<void> {
-    const { place, onCommitted } = this.#options;
+    const { place, onCommitted, isKnown } = this.#options;
     const { store, service, clock } = place;
     let isBrisk = true;
     this.#brisk++;
@@ -80,20 +87,17 @@ export class SharedTransactions {
       this.#start();
     };
     const next = (): SharingUnit | undefined => (this.#isPaused ? undefined : this.#waiting.shift());
+    const waiting = (): number => this.#waiting.length;
     const overlaps = this.#terse >= this.#terseNeeded;
-    const landing = await new SharedFlight({
-      store,
-      service,
-      clock,
-      transaction: new PgTransaction(place),
-      overlaps,
-      next,
-      onSlow: slow,
-      onCommitted,
-    }).run(first);
+    const transaction = new PgTransaction(place);
+    this.#flying.add(transaction);
+    const flight = new SharedFlight({ store, service, clock, transaction, overlaps, next, waiting, onSlow: slow, onCommitted, isKnown });
+    const landing = await flight.run(first);
+    this.#flying.delete(transaction);
     this.#units -= landing.units;
     this.#judge(landing);
     slow();
+    this.#start();
   }
 
   #judge({ units, hasFallen, isTerse, idleMs }: Landing): void {

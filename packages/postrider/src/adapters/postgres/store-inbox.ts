@@ -9,6 +9,7 @@ import type { StorePlace } from "./store-place.ts";
 export class InboxTable {
   readonly #service: string;
   readonly #add: Statement;
+  readonly #addNew: Statement;
   readonly #findAll: Statement;
   readonly #count: Statement;
 
@@ -18,6 +19,10 @@ export class InboxTable {
     this.#add = statement(
       `insert into ${schema}.pr_inbox as i (service, handler, message_id, body_hash, at) values ($1, $2, $3, $4, ${NOW_MS})
         on conflict (service, handler, message_id) do update set body_hash = i.body_hash returning i.body_hash, i.xmax = 0 as is_new`,
+    );
+    this.#addNew = statement(
+      `insert into ${schema}.pr_inbox (service, handler, message_id, body_hash, at)
+       select $1, m.handler, m.id, m.hash, ${NOW_MS} from unnest($2::text[], $3::text[], $4::text[]) as m (handler, id, hash)`,
     );
     // Lateral: by the key for each, however few rows there were when it was planned. The limit is how many they are: without it each call would be planned anew,
     // which costs ten times the answer, because a plan for two is cheaper than one for an unknown number.
@@ -35,6 +40,15 @@ export class InboxTable {
         return bodyHash === entry.bodyHash ? "repeated" : "conflicting";
       },
     };
+  }
+
+  /** The statement that adds messages which should be new, and its values: it fails where one is not. */
+  additionOf(entries: readonly InboxEntry[]): readonly [Statement, ...unknown[]] {
+    // In one order for all: two that add the same never wait for each other in a circle.
+    const inOrder = entries.toSorted((left, right) => (left.messageId < right.messageId ? -1 : 1));
+    const column = (of: (entry: InboxEntry) => string): string[] => inOrder.map(of);
+    const ids = column(({ messageId }) => toText(messageId));
+    return [this.#addNew, this.#service, column(({ handler }) => toText(handler)), ids, column(({ bodyHash }) => bodyHash)];
   }
 
   reader(run: Run): InboxReader {

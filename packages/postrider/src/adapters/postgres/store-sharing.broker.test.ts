@@ -4,6 +4,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { Clock } from "../../base/clock.ts";
 import { deferred } from "../../base/deferred.ts";
 import { isPostriderError } from "../../base/errors.ts";
+import type { InboxEntry } from "../../ports/inbox.ts";
 import type { Store, StoreTransaction } from "../../ports/store.ts";
 import { codeOf } from "../../testing/wait.ts";
 import { missingServer, withSchema } from "./postgres.test-support.ts";
@@ -16,7 +17,7 @@ const STILL: Clock = { ...systemClock, monotonicMs: () => 0, after: () => ({ can
 /** The same, but slowness is noticed. */
 const WATCHED: Clock = { ...systemClock, monotonicMs: () => 0 };
 
-const PLACES = 7; // of a pool of ten
+const PLACES = 8; // of a pool of ten
 const TERSE_UNITS = 64; // before statements of several units may be under way at once
 
 async function opened(schema: TestSchema, clock: Clock): Promise<Store> {
@@ -209,6 +210,39 @@ describe.skipIf(missingServer() !== undefined)("transactions that share one of t
       assert.deepEqual(await shared(store, [add(1), cut]), ["PR_STORE_CONFLICT", "PR_STORE_CONFLICT"]);
       for (const id of [1, 2]) await store.transaction(add(id));
       assert.deepEqual(await ids(store), [1, 2]);
+    }));
+
+  test("what they tell the inbox is written with the commit; where a rival has completed one meanwhile, none is committed, and alone it is told", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema, STILL);
+      const entry = (id: number): InboxEntry => ({ handler: "bill", messageId: `m-${id}`, bodyHash: "x" });
+      const bill =
+        (id: number): Work =>
+        async (tx) => {
+          assert.equal(await tx.inbox.record(entry(id)), "first");
+          await add(id)(tx);
+        };
+      assert.deepEqual(await shared(store, [bill(1), bill(2)]), ["done", "done"]);
+      assert.equal(await store.inbox.check(entry(2)), "repeated");
+      assert.deepEqual(await shared(store, [bill(3), bill(2)]), ["PR_STORE_CONFLICT", "PR_STORE_CONFLICT"]);
+      assert.equal(await store.inbox.check(entry(3)), "first");
+      assert.equal(await codeOf(store.transaction((tx) => tx.inbox.record(entry(2)), { mayShare: true })), "PR_STORE_CONFLICT");
+      assert.equal(await store.transaction((tx) => tx.inbox.record(entry(2))), "repeated");
+      assert.deepEqual(await ids(store), [1, 2]);
+    }));
+
+  test("a failure that may only come of a rival's effects is none: alone it is told that its message is done", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema, STILL);
+      const failing =
+        (messageId: string): Work =>
+        async (tx) => {
+          await tx.inbox.record({ handler: "bill", messageId, bodyHash: "x" });
+          throw new TypeError("it is there already");
+        };
+      await store.transaction((tx) => tx.inbox.record({ handler: "bill", messageId: "done", bodyHash: "x" }));
+      assert.equal(await codeOf(store.transaction(failing("done"), { mayShare: true })), "PR_STORE_CONFLICT");
+      await assert.rejects(store.transaction(failing("new"), { mayShare: true }), new TypeError("it is there already"));
     }));
 
   test("statements of several units of work are under way at once only where each has one: whoever reads before it writes loses nothing", () =>

@@ -89,6 +89,7 @@ export class PgStore implements Store {
     this.#sharing = new SharedTransactions({
       place: this.#place,
       onCommitted: (transaction) => this.#committed(transaction),
+      isKnown: async (entry) => (await this.#parts.inbox.check(entry)) !== "first",
       places: host.places.count,
     });
     this.#parts = storeParts({ place, tables: this.#place.tables, run: this.#run, host, name });

@@ -2,7 +2,7 @@ import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
 import type { HeldWriter } from "../../ports/held.ts";
-import type { InboxWriter } from "../../ports/inbox.ts";
+import type { InboxEntry, InboxWriter } from "../../ports/inbox.ts";
 import type { OutboxWriter } from "../../ports/outbox.ts";
 import type { ScheduleWriter } from "../../ports/schedule.ts";
 import type { SqlRow, SqlValue } from "../../ports/sql.ts";
@@ -32,6 +32,7 @@ export class TransactionShare implements StoreTransaction, Joinable {
   #isPlain = true;
   #isSealed = false;
   #fallen: PostriderError | undefined;
+  #entry: InboxEntry | undefined;
 
   constructor(whole: PgTransaction, service: string, listener: Listener) {
     this.#whole = whole;
@@ -51,8 +52,21 @@ export class TransactionShare implements StoreTransaction, Joinable {
     return whole.raw;
   }
 
+  /** Written with the commit, for all turns at once. Who shares has asked the inbox before; if a rival was faster all the same, nothing is committed, and who runs again alone is told. */
   get inbox(): InboxWriter {
-    return this.#open("tx.inbox").inbox;
+    const whole = this.#open("tx.inbox");
+    return {
+      record: (entry) => {
+        this.#entry = entry;
+        whole.expectNew(entry);
+        return "first";
+      },
+    };
+  }
+
+  /** What it has told the inbox. */
+  get entry(): InboxEntry | undefined {
+    return this.#entry;
   }
 
   get outbox(): OutboxWriter {

@@ -3,7 +3,7 @@ import { fail, isPostriderError } from "../../base/errors.ts";
 import type { ContractKind } from "../../contracts/contract.ts";
 import type { DeadLetterWriter } from "../../ports/dead-letters.ts";
 import type { HeldWriter } from "../../ports/held.ts";
-import type { InboxWriter } from "../../ports/inbox.ts";
+import type { InboxEntry, InboxWriter } from "../../ports/inbox.ts";
 import type { OutboxWriter } from "../../ports/outbox.ts";
 import type { ScheduleWriter } from "../../ports/schedule.ts";
 import type { SqlRow, SqlValue } from "../../ports/sql.ts";
@@ -49,6 +49,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   readonly #place: TransactionPlace;
   readonly #run: Run;
   readonly #deferred: (() => Promise<unknown>)[] = [];
+  readonly #expected: InboxEntry[] = [];
   readonly #outgoing: Outgoing[] = [];
   #lease: Promise<PgLease> | undefined;
   #begun: Promise<unknown> | undefined;
@@ -60,6 +61,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   #underWay = 0;
   #idleSinceMs: number | undefined;
   #idleMs = 0;
+  #isLeased = false;
 
   constructor(place: TransactionPlace) {
     this.#place = place;
@@ -73,6 +75,12 @@ export class PgTransaction implements StoreTransaction, Joinable {
 
   get inbox(): InboxWriter {
     return this.#place.tables.inbox.writer(this.#run);
+  }
+
+  /** Remembers a message as completed with the commit, which fails if it was before. */
+  expectNew(entry: InboxEntry): void {
+    this.#assertOpen("tx.inbox");
+    this.#expected.push(entry);
   }
 
   get outbox(): OutboxWriter {
@@ -105,6 +113,11 @@ export class PgTransaction implements StoreTransaction, Joinable {
   /** For how long, since its first answer, it had no statement under way: whoever used it waited for something else. */
   get idleMs(): number {
     return this.#idleMs + (this.#idleSinceMs === undefined ? 0 : this.#place.clock.monotonicMs() - this.#idleSinceMs);
+  }
+
+  /** The connection that it waits for; undefined while it wants none, and once it has it. */
+  get awaited(): Promise<unknown> | undefined {
+    return this.#isLeased ? undefined : this.#lease;
   }
 
   /** Whether a statement has failed: nothing of it can be committed. */
@@ -155,6 +168,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   async commit(): Promise<void> {
     const participant = this.#participant;
     const shared = this.#sharedCommit(participant);
+    if (this.#expected.length > 0) this.defer(...this.#place.tables.inbox.additionOf(this.#expected));
     if (shared === undefined && this.hasOutbox) this.defer(...this.#place.tables.outbox.append(this.#outgoing));
     this.#isSealed = true;
     if (shared !== undefined) return shared();
@@ -173,7 +187,8 @@ export class PgTransaction implements StoreTransaction, Joinable {
 
   /** What commits this together with others, if it did nothing that needs a transaction of its own. */
   #sharedCommit(participant: Participant | undefined): (() => Promise<void>) | undefined {
-    if (this.#begun !== undefined || this.#deferred.length > 0 || this.#place.begin === undefined) return undefined;
+    if (this.#begun !== undefined || this.#deferred.length > 0 || this.#expected.length > 0 || this.#place.begin === undefined)
+      return undefined;
     if (participant === undefined) return this.hasOutbox ? () => this.#place.appendGroup.append(this.#outgoing) : () => Promise.resolve();
     const groupCommit = this.hasOutbox ? undefined : this.#place.groupCommit();
     return groupCommit === undefined ? undefined : () => groupCommit.commit(participant);
@@ -235,6 +250,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
     }
     try {
       const lease = await this.#lease!;
+      this.#isLeased = true;
       if (lease.client.pipeline === true) return await lease.query(query);
       const sent = this.#last.then(() => lease.query(query));
       this.#last = sent.catch(() => undefined);
