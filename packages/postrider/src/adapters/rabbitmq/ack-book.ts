@@ -1,11 +1,32 @@
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** The part of a channel that acknowledges. */
 export interface AckChannel {
   ack(tag: number, isUpTo: boolean): void;
 }
 
-const MERGE_MS = 20; // what is settled meanwhile goes in one: each word costs the broker an entry in the log of a quorum queue
+const MERGE_MS = 30; // what is settled meanwhile goes in one: each word costs the broker an entry in the log of a quorum queue
+
+/** Tells the books of a connection when their moment is over, all at once: what they say then leaves in one system call, however little each has to say. */
+export class AckPulse {
+  readonly clock: Clock;
+  #waiting: AckBook[] = [];
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** Flushes a book soon. */
+  soon(book: AckBook): void {
+    if (this.#waiting.push(book) === 1) this.clock.after(MERGE_MS, () => this.#beat());
+  }
+
+  #beat(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const book of waiting) book.flush();
+  }
+}
 
 /**
  * Acknowledges the messages of one channel with few words: those of a moment together, without a gap in one, beyond a gap one by one. Many go at once.
@@ -14,7 +35,7 @@ const MERGE_MS = 20; // what is settled meanwhile goes in one: each word costs t
  */
 export class AckBook {
   readonly #channel: AckChannel;
-  readonly #clock: Clock;
+  readonly #pulse: AckPulse;
   readonly #maxWaiting: number;
   /** Every tag up to here is acknowledged. */
   #done = 0;
@@ -23,13 +44,13 @@ export class AckBook {
   /** Acknowledged alone, beyond `#done`. */
   readonly #alone = new Set<number>();
   #isFlushing = false;
-  #timer: Timer | undefined;
+  #isWaiting = false;
   #isClosed = false;
 
   /** `maxWaiting`: so many may wait for others before they go. */
-  constructor(channel: AckChannel, clock: Clock, maxWaiting: number) {
+  constructor(channel: AckChannel, pulse: AckPulse, maxWaiting: number) {
     this.#channel = channel;
-    this.#clock = clock;
+    this.#pulse = pulse;
     this.#maxWaiting = maxWaiting;
   }
 
@@ -38,11 +59,12 @@ export class AckBook {
     this.#settled.add(tag);
     if (this.#isFlushing || this.#isClosed) return;
     if (this.#settled.size <= this.#maxWaiting) {
-      this.#timer ??= this.#clock.after(MERGE_MS, () => this.flush());
+      if (!this.#isWaiting) this.#pulse.soon(this);
+      this.#isWaiting = true;
       return;
     }
     this.#isFlushing = true;
-    void this.#clock.yield().then(() => {
+    void this.#pulse.clock.yield().then(() => {
       this.#isFlushing = false;
       this.#flushPrefix();
       if (this.#settled.size > this.#maxWaiting) this.flush();
@@ -51,8 +73,7 @@ export class AckBook {
 
   /** Acknowledges all that is settled. */
   flush(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#isWaiting = false;
     this.#flushPrefix();
     this.#flushGap();
   }
@@ -60,7 +81,6 @@ export class AckBook {
   /** Says nothing more: the channel is gone. */
   close(): void {
     this.#isClosed = true;
-    this.#timer?.cancel();
   }
 
   #flushPrefix(): void {

@@ -2,6 +2,7 @@ import { backoffMs } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription } from "../../ports/transport.ts";
+import type { AckPulse } from "./ack-book.ts";
 import { answerOf } from "./answer.ts";
 import { closeChannel } from "./close-channel.ts";
 import { countUnread } from "./inspect.ts";
@@ -28,6 +29,8 @@ export interface ConsumptionOptions {
   readonly sink: Sink;
   readonly link: Link;
   readonly clock: Clock;
+  /** Shared by all that read from the link. */
+  readonly pulse: AckPulse;
   readonly random: Random;
   readonly revokeMs: number;
   readonly rebalanceMs: number;
@@ -65,7 +68,7 @@ export class RabbitConsumption implements Consumption {
 
   constructor(options: ConsumptionOptions) {
     this.#options = options;
-    const { subscription, link, clock, sink, revokeMs, rebalanceMs } = options;
+    const { subscription, link, clock, pulse, sink, revokeMs, rebalanceMs } = options;
     this.#base = subscriptionBase(subscription);
     const { plainQueue } = options;
     const lanes = plainQueue === undefined ? subscription.destination.lanes : 1;
@@ -73,6 +76,7 @@ export class RabbitConsumption implements Consumption {
     this.#host = {
       link,
       clock,
+      pulse,
       sink,
       subscription,
       normalQueue: (lane) => plainQueue ?? laneQueue(this.#base, lane),

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Sink, Subscription } from "../../ports/transport.ts";
+import type { AckPulse } from "./ack-book.ts";
 import type { Link } from "./link.ts";
 
 /** Why a tenure ended. */
@@ -9,6 +10,7 @@ export type TenureEnd = "lost" | "refused" | "passed" | "rebalance" | "closing";
 export interface TenureHost {
   readonly link: Link;
   readonly clock: Clock;
+  readonly pulse: AckPulse;
   readonly sink: Sink;
   readonly subscription: Subscription;
   /** The queue of a lane. */

@@ -193,11 +193,11 @@ export class Tenure implements DeliveryOwner {
 
   /** Reads the lane's other queue. */
   async #read(): Promise<void> {
-    const { link, clock, lanePrefetch } = this.#host;
+    const { link, pulse, lanePrefetch } = this.#host;
     const data = await this.#channel(link);
     if (data === undefined) return;
     this.#data = data;
-    this.#acks = new AckBook(ackChannel(data), clock, lanePrefetch >> 2);
+    this.#acks = new AckBook(ackChannel(data), pulse, lanePrefetch >> 2);
     await this.#flow.start(data, (message) => this.#onData(data, message));
   }
 

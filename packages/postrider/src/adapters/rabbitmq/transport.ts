@@ -20,6 +20,7 @@ import type {
   Transport,
   TransportCapabilities,
 } from "../../ports/transport.ts";
+import { AckPulse } from "./ack-book.ts";
 import { RabbitConsumption } from "./consumption.ts";
 import { takingConfirms, takingDeliveries } from "./frame-intake.ts";
 import { destinationStatuses } from "./inspect.ts";
@@ -65,6 +66,7 @@ export class RabbitTransport implements Transport {
   readonly #options: RabbitTransportOptions;
   readonly #sending: Link;
   readonly #reading: Link;
+  readonly #pulse: AckPulse;
   readonly #publisher: Publisher;
   readonly #destinations = new Map<string, Destination>();
   readonly #places: Places;
@@ -82,6 +84,7 @@ export class RabbitTransport implements Transport {
       new Link({ purpose, clock, random, logger, connect: async (attempt) => taking(await connectTo(connection, purpose, attempt)) });
     this.#sending = link("sending", takingConfirms);
     this.#reading = link("reading", takingDeliveries);
+    this.#pulse = new AckPulse(clock);
     this.#publisher = new Publisher({ link: this.#sending, clock, logger, limits });
     this.capabilities = capabilitiesOf(maxBodyBytes);
   }
@@ -139,6 +142,7 @@ export class RabbitTransport implements Transport {
       sink,
       link: this.#reading,
       clock,
+      pulse: this.#pulse,
       random,
       revokeMs,
       rebalanceMs,
