@@ -28,6 +28,7 @@ const RIVALS: readonly Rival[] = [
     open: async (kind) => (await import("./by-hand.ts")).byHand(kind, "merged"),
   },
   { name: "postrider", title: "Postrider, no store", open: async (kind) => (await import("./postrider.ts")).postriderOn(kind) },
+  { name: "postrider-lane", title: "Postrider, one lane", open: async (kind) => (await import("./postrider.ts")).postriderOn(kind, 1) },
   { name: "nestjs", title: "NestJS 12, prefetch 50", open: async () => (await import("./nestjs.ts")).nestjs(50) },
   { name: "nestjs-1000", title: "NestJS 12, prefetch 1000", open: async () => (await import("./nestjs.ts")).nestjs(1000) },
   { name: "nestjs-defaults", title: "NestJS 12 as it comes", open: async () => (await import("./nestjs.ts")).nestjs(undefined) },
@@ -35,10 +36,22 @@ const RIVALS: readonly Rival[] = [
 
 /** Postrider on RabbitMQ beside amqplib by hand and NestJS: writing, reading a backlog, both at once, and latency at a slow pace. */
 export const rabbitmqCases: readonly Case[] = [
-  ...group("publishing", "publish", "event", ["raw", "postrider", "nestjs", "nestjs-defaults"], write),
+  ...group("publishing", "publish", "event", ["raw", "postrider", "postrider-lane", "nestjs", "nestjs-defaults"], write),
   ...group("sending", "send", "command", ["raw", "postrider"], write),
-  ...group("reading", "read", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000", "nestjs-defaults"], drain),
-  ...group("both at once", "both", "event", ["raw", "raw-merged", "postrider", "nestjs", "nestjs-1000", "nestjs-defaults"], both),
+  ...group(
+    "reading",
+    "read",
+    "event",
+    ["raw", "raw-merged", "postrider", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
+    drain,
+  ),
+  ...group(
+    "both at once",
+    "both",
+    "event",
+    ["raw", "raw-merged", "postrider", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
+    both,
+  ),
   ...group("commands both at once", "both-commands", "command", ["raw", "postrider"], both),
   ...group("latency", "latency", "event", ["raw", "postrider", "nestjs"], pacedBoth),
 ];
