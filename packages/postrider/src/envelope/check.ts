@@ -28,6 +28,11 @@ export function checkEnvelope(value: unknown): Envelope | string {
   return hasNull ? withoutNulls(attributes) : (value as Envelope);
 }
 
+/** What {@link checkEnvelope} asks of one attribute's value: for who reads many messages with the same attributes, and looks it up once. */
+export function checkOf(name: string): (value: unknown) => boolean {
+  return RULES.get(name)?.fits ?? ((value) => isExtension(name, value));
+}
+
 /** Whether a text is a date and time with a zone, as RFC 3339 writes it. */
 export function isTime(text: unknown): text is string {
   if (typeof text !== "string") return false;

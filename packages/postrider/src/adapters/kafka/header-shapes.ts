@@ -1,3 +1,4 @@
+import { checkOf } from "../../envelope/check.ts";
 import { CONTENT_TYPE, isTraceName, PREFIX } from "./wire-names.ts";
 
 /** A header's name as it was met, and what it means. */
@@ -11,11 +12,17 @@ export interface HeaderShape {
   /** Whether it is the id; and whether it is one that mostly repeats the id. */
   readonly isId: boolean;
   readonly repeatsId: boolean;
+  /** Whether messages may share its value; else there is nothing to know again. */
+  readonly isShared: boolean;
+  /** Whether a value is one of its attribute. */
+  readonly fits: (value: unknown) => boolean;
   /** Its last value: a producer's messages share most of them, and a text that is there costs nothing. */
   lastBytes: Buffer;
   lastText: string;
 }
 
+// Different in nearly every message.
+const UNIQUE = new Set(["id", "causationid", "correlationid", "conversationid", "partitionkey", "subject", "inreplyto", "traceparent"]);
 const MAX_PLACES = 64;
 const MAX_KEPT_VALUE_BYTES = 64;
 const NOTHING = Buffer.alloc(0);
@@ -70,6 +77,8 @@ function shapeOf(buffer: Buffer, at: number, length: number): HeaderShape {
     isContentType: lower === CONTENT_TYPE,
     isId: attribute === "id",
     repeatsId: attribute === "correlationid" || attribute === "conversationid",
+    isShared: attribute !== undefined && !UNIQUE.has(attribute),
+    fits: checkOf(attribute ?? ""),
     lastBytes: NOTHING,
     lastText: "",
   };

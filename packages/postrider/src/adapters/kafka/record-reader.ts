@@ -6,6 +6,8 @@ import type { RawRecord } from "./batch-reader.ts";
 import { VarintReader } from "./varint.ts";
 import { HeaderShapes, isRepeated, keepValue, sameValue } from "./header-shapes.ts";
 import type { HeaderShape } from "./header-shapes.ts";
+import { KnownHeads } from "./known-heads.ts";
+import type { KnownHead } from "./known-heads.ts";
 import { BYTES_BODY, BYTES_HEADERS, DEFAULT_TYPE, INBOX, KEY_HEADER, MAY_REPEAT, PREFIX, TOMBSTONE_HEADER } from "./wire-names.ts";
 
 /** A message as it was found, and whether the same id may come again. */
@@ -15,9 +17,11 @@ export interface DecodedRecord extends FoundMessage {
 
 const TYPE_NAME = Buffer.from(`${PREFIX}type`);
 const INBOX_NAME = Buffer.from(INBOX);
-// Different in each message: nothing to be known again.
-const UNIQUE = new Set(["id", "causationid"]);
+const OF_HEADS = ["source", "type", "kind", "contractversion"] as const;
 const shapes = new HeaderShapes();
+const heads = new KnownHeads();
+const SPECVERSION = "1.0";
+const MAX_KNOWN_HEADERS = 64; // beyond that an envelope might have too many attributes
 const REPLACEMENT = "\ufffd";
 
 /** Reads a record: our own, somebody's CloudEvent, or anything else. Never throws. */
@@ -78,7 +82,11 @@ class HeadReading {
   isBytes = false;
   mayRepeat = false;
   readonly #buffer: Buffer;
-  readonly #attributes: Record<string, unknown> = {};
+  readonly #attributes: Record<string, unknown>;
+  /** Whether what stands before the id was read and found good before. */
+  readonly #isKnown: boolean;
+  /** What stood before the id, where that is worth knowing. */
+  #head: KnownHead | undefined;
   #others: OtherHeader[] | undefined;
   #specversion: string | undefined;
   #bytesHeaders: string | undefined;
@@ -89,11 +97,21 @@ class HeadReading {
 
   constructor(reader: VarintReader) {
     const { bytes } = reader;
+    const from = reader.at;
     this.#buffer = bytes;
-    const count = reader.next();
-    for (let place = 0; place < count; place++) {
+    const known = heads.at(bytes, from);
+    this.#isKnown = known !== undefined;
+    this.#attributes = { ...known?.attributes };
+    if (known !== undefined) {
+      reader.at += known.bytes.length;
+      this.#specversion = SPECVERSION;
+    }
+    const count = known?.count ?? reader.next();
+    for (let place = known?.places ?? 0; place < count; place++) {
+      const end = reader.at;
       const nameLength = Math.max(0, reader.next());
       const shape = shapes.nameAt(place, bytes, reader.at, nameLength);
+      if (shape.isId && known === undefined) this.#keepHead({ from, end, count, places: place });
       reader.at += nameLength;
       const length = Math.max(0, reader.next());
       if (shape.attribute !== undefined) this.#attribute(shape, reader.at, length);
@@ -105,12 +123,15 @@ class HeadReading {
   /** Undefined where it is not ours or cannot be read. */
   envelope(): Envelope | undefined {
     const attributes = this.#attributes;
-    if (this.#specversion !== "1.0" || !this.#isReadable) return undefined;
+    if (this.#specversion !== SPECVERSION || !this.#isReadable) return undefined;
+    if (this.#isKnown && attributes["id"] !== undefined && attributes["time"] !== undefined) return attributes as unknown as Envelope;
     const version = attributes["contractversion"];
     if (attributes["kind"] === undefined && version === undefined) return undefined;
     if (typeof version === "string") attributes["contractversion"] = /^\d{1,9}$/.test(version) ? Number(version) : Number.NaN;
     const checked = checkEnvelope(attributes);
-    return typeof checked === "string" ? undefined : checked;
+    if (typeof checked === "string") return undefined;
+    if (this.#head !== undefined) learn(this.#head, checked);
+    return checked;
   }
 
   userHeaders(): Headers {
@@ -120,6 +141,12 @@ class HeadReading {
     for (const { name, at, end } of this.#others)
       headers[name] = asBytes.has(name) ? new Uint8Array(this.#buffer.subarray(at, end)) : textOrBytes(this.#buffer, at, end);
     return headers;
+  }
+
+  #keepHead({ from, end, count, places }: { from: number; end: number; count: number; places: number }): void {
+    const isPlain = this.#others === undefined && this.#bytesHeaders === undefined && !this.isBytes && !this.mayRepeat;
+    if (this.#specversion !== SPECVERSION || !isPlain) return;
+    this.#head = { bytes: Buffer.from(this.#buffer.subarray(from, end)), count, places, attributes: { ...this.#attributes } };
   }
 
   #take({ name, isContentType }: HeaderShape, at: number, end: number): void {
@@ -132,9 +159,13 @@ class HeadReading {
 
   #attribute(shape: HeaderShape, at: number, length: number): void {
     const text = this.#text(shape, at, length);
+    const attribute = shape.attribute!;
     if (text === undefined) this.#isReadable = false;
-    else if (shape.attribute === "specversion") this.#specversion ??= text;
-    else this.#attributes[shape.attribute!] ??= text;
+    else if (attribute === "specversion") this.#specversion ??= text;
+    else if (this.#attributes[attribute] === undefined) {
+      this.#attributes[attribute] = text;
+      if (this.#isKnown && !shape.fits(text)) this.#isReadable = false;
+    }
     if (!shape.isId || this.#id !== undefined) return;
     this.#id = text;
     this.#idAt = at;
@@ -147,13 +178,19 @@ class HeadReading {
     const known = sameValue(shape, this.#buffer, at, length);
     if (known !== undefined) return known;
     const text = textOf(this.#buffer, at, at + length);
-    if (text !== undefined && !UNIQUE.has(shape.attribute!)) keepValue(shape, this.#buffer, at, length, text);
+    if (text !== undefined && shape.isShared) keepValue(shape, this.#buffer, at, length, text);
     return text;
   }
 
   #contentType(text: string): void {
     if (text !== DEFAULT_TYPE) this.#attributes["datacontenttype"] ??= text;
   }
+}
+
+/** Remembers what an envelope that is good began with, where the rest of it can be told by itself. */
+function learn(head: KnownHead, { contractversion }: Envelope): void {
+  if (head.count > MAX_KNOWN_HEADERS || OF_HEADS.some((name) => head.attributes[name] === undefined)) return;
+  heads.learn({ ...head, attributes: { ...head.attributes, contractversion } });
 }
 
 function allHeaders(reader: VarintReader): Record<string, string | Uint8Array> {

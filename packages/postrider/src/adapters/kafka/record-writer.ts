@@ -13,8 +13,8 @@ const MAX_KEPT = 512;
 const MAX_GUESSED = 16 * 1024;
 const MAX_UTF8_BYTES = 3; // of one UTF-16 unit
 const MAX_LENGTH_BYTES = 5;
-const FIRST_SCRATCH_BYTES = 64 * 1024;
-const MAX_KEPT_SCRATCH_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+const HEADERS_BYTES = 4096; // most headers need less
 
 const headerNames = new Map<string, Buffer>();
 const attributeNames = new Map<string, Buffer>();
@@ -37,11 +37,14 @@ const HEAD_HEADERS = 6;
 /**
  * Writes messages as Kafka records: key, body, and headers in CloudEvents' binary mode beside the user's own.
  *
- * What it returns is a record without the few bytes at its front that depend on the batch around it; a copy, so that nobody changes it any more.
+ * What it returns is a record without the few bytes at its front that depend on the batch around it. Records lie one behind the other in chunks that
+ * nobody writes to again: a buffer for each would cost as much as what is written into it.
  * The client's own encoder makes four buffers for each header, which costs five times as much as the rest of a message together.
  */
 export class RecordWriter {
-  #scratch = Buffer.allocUnsafe(FIRST_SCRATCH_BYTES);
+  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  /** Where the record begins, and where it goes on. */
+  #from = 0;
   #at = 0;
   #count = 0;
   #idFrom = 0;
@@ -54,24 +57,22 @@ export class RecordWriter {
   }
 
   encode(message: Outgoing, key: string | undefined, inbox?: string): Buffer {
-    this.#at = 0;
+    this.#from = this.#at;
     this.#count = 0;
     if (key === undefined) this.#varint(-1);
     else this.#text(key);
-    if (key !== undefined) this.#keyHash = murmur2(this.#scratch, varintSize(this.#scratch), this.#at);
+    if (key !== undefined) this.#keyHash = murmur2(this.#chunk, this.#from + varintSize(this.#chunk, this.#from), this.#at);
     const { body } = message;
     if (typeof body === "string") this.#text(body);
     else this.#bytes(body);
     // Room for the number of headers, which is known at the end; a second byte is needed from 64 on.
-    const countAt = this.#at;
-    this.#at++;
+    this.#reserve(1);
+    const countBehind = this.#at++ - this.#from;
     this.#headers(message, inbox);
-    if (key === undefined) this.#keyHash = murmur2(this.#scratch, this.#idFrom + varintSize(this.#scratch, this.#idFrom), this.#idTo);
-    this.#putCount(countAt);
-    const record = Buffer.allocUnsafe(this.#at);
-    this.#scratch.copy(record, 0, 0, this.#at);
-    if (this.#scratch.length > MAX_KEPT_SCRATCH_BYTES) this.#scratch = Buffer.allocUnsafe(FIRST_SCRATCH_BYTES);
-    return record;
+    if (key === undefined) this.#keyHash = murmur2(this.#chunk, this.#idFrom + varintSize(this.#chunk, this.#idFrom), this.#idTo);
+    this.#reserve(MAX_LENGTH_BYTES);
+    this.#putCount(countBehind);
+    return this.#chunk.subarray(this.#from, this.#at);
   }
 
   #headers({ envelope, headers, body, mayRepeat }: Outgoing, inbox: string | undefined): void {
@@ -109,7 +110,7 @@ export class RecordWriter {
     this.#count++;
     if (value !== id) return this.#text(value);
     this.#reserve(this.#idTo - this.#idFrom);
-    this.#scratch.copyWithin(this.#at, this.#idFrom, this.#idTo);
+    this.#chunk.copyWithin(this.#at, this.#idFrom, this.#idTo);
     this.#at += this.#idTo - this.#idFrom;
   }
 
@@ -142,7 +143,7 @@ export class RecordWriter {
 
   #raw(bytes: Buffer): void {
     this.#reserve(bytes.length);
-    this.#scratch.set(bytes, this.#at);
+    this.#chunk.set(bytes, this.#at);
     this.#at += bytes.length;
   }
 
@@ -152,47 +153,52 @@ export class RecordWriter {
     // Most texts have a byte for each character: then the room that was left for the length is right, and nobody need count first.
     const room = varintBytes(text.length);
     const start = this.#at + room;
-    const length = this.#scratch.write(text, start);
+    const length = this.#chunk.write(text, start);
     const size = varintBytes(length);
-    if (size !== room) this.#scratch.copyWithin(this.#at + size, start, start + length);
-    this.#at = writeVarint(this.#scratch, length, this.#at) + length;
+    if (size !== room) this.#chunk.copyWithin(this.#at + size, start, start + length);
+    this.#at = writeVarint(this.#chunk, length, this.#at) + length;
   }
 
   #longText(text: string): void {
     const length = bodyBytes(text);
     this.#varint(length);
     this.#reserve(length);
-    this.#at += this.#scratch.write(text, this.#at);
+    this.#at += this.#chunk.write(text, this.#at);
   }
 
   #bytes(bytes: Uint8Array): void {
     this.#varint(bytes.byteLength);
     this.#reserve(bytes.byteLength);
-    this.#scratch.set(bytes, this.#at);
+    this.#chunk.set(bytes, this.#at);
     this.#at += bytes.byteLength;
   }
 
   #varint(value: number): void {
     this.#reserve(5);
-    this.#at = writeVarint(this.#scratch, value, this.#at);
+    this.#at = writeVarint(this.#chunk, value, this.#at);
   }
 
-  #putCount(countAt: number): void {
+  #putCount(behind: number): void {
+    const countAt = this.#from + behind;
     const size = varintBytes(this.#count);
     if (size > 1) {
-      this.#reserve(size);
-      this.#scratch.copyWithin(countAt + size, countAt + 1, this.#at);
+      this.#chunk.copyWithin(countAt + size, countAt + 1, this.#at);
       this.#at += size - 1;
     }
-    writeVarint(this.#scratch, this.#count, countAt);
+    writeVarint(this.#chunk, this.#count, countAt);
   }
 
   #reserve(bytes: number): void {
-    const needed = this.#at + bytes;
-    if (needed <= this.#scratch.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#scratch.length * 2));
-    this.#scratch.copy(larger, 0, 0, this.#at);
-    this.#scratch = larger;
+    if (this.#at + bytes <= this.#chunk.length) return;
+    // The record goes on in another chunk, with what there is of it.
+    const length = this.#at - this.#from;
+    const next = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, length + bytes + HEADERS_BYTES));
+    this.#chunk.copy(next, 0, this.#from, this.#at);
+    this.#idFrom -= this.#from;
+    this.#idTo -= this.#from;
+    this.#from = 0;
+    this.#at = length;
+    this.#chunk = next;
   }
 }
 

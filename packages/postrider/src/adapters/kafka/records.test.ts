@@ -141,6 +141,36 @@ test("headers are read as they were written, more than sixty-three of them too",
   expect([found.mayRepeat, inboxOf(record!), typeOfRecord(record!)]).toEqual([true, "inbox-7", "order.placed"]);
 });
 
+test("records that one writer wrote stay as they were, whatever it writes after them", () => {
+  const sizes = [0, 100, 70_000, 10, 16_500, 65_400, 40, 200_000, ...Array.from({ length: 200 }, (_, at) => 37 * at)];
+  const messages = sizes.map((size, at) => message({ envelope: { ...ENVELOPE, id: `id-${at}` }, body: `${at} ${"é".repeat(size)}` }));
+  const found = recordsOf(readBatches(vendor, batchOf(messages))[0]!, 0).map((record) => decodeRecord(record));
+  expect(found.map(({ envelope }) => envelope!.id)).toEqual(messages.map(({ envelope }) => envelope.id));
+  expect(found.every(({ body }, at) => body === messages[at]!.body)).toBe(true);
+});
+
+test("messages of many senders and contracts in one batch keep what is theirs, known beginnings or not", () => {
+  const messages = Array.from({ length: 600 }, (_, at) => {
+    const { subject, traceparent, ...always } = ENVELOPE;
+    const envelope: Envelope = {
+      ...always,
+      id: `id-${at}`,
+      source: `/sender-${at % 7}`,
+      type: `order.happened-${at % 50}`,
+      contractversion: 1 + (at % 3),
+      ...(at % 2 === 0 ? {} : { subject: subject!, traceparent: traceparent! }),
+      ...(at % 5 === 0 ? { datacontenttype: "application/json; charset=utf-8" } : {}),
+    };
+    return message({ envelope, mayRepeat: at % 11 === 0, headers: at % 13 === 0 ? { mine: String(at) } : NO_HEADERS });
+  });
+  for (const shuffled of [messages, messages.toReversed(), messages.slice(0, 20).concat(messages)]) {
+    const found = recordsOf(readBatches(vendor, batchOf(shuffled))[0]!, 0).map((record) => decodeRecord(record));
+    expect(found.map(({ envelope }) => envelope)).toEqual(shuffled.map(({ envelope }) => envelope));
+    expect(found.map(({ headers }) => ({ ...headers }))).toEqual(shuffled.map(({ headers }) => ({ ...headers })));
+    expect(found.map(({ mayRepeat }) => mayRepeat)).toEqual(shuffled.map(({ mayRepeat }) => mayRepeat));
+  }
+});
+
 test("what is cut off at the end of a fetch is left out, and records before the wanted offset too", () => {
   const batch = batchOf([message({ body: "0" }), message({ body: "1" })]);
   const log = Buffer.concat([batch, batch, batch.subarray(0, batch.length - 5)]);
