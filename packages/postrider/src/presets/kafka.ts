@@ -29,7 +29,7 @@ export interface KafkaOptions extends Omit<KafkaConnection, "clientId"> {
   readonly maxPartitionBytes?: number;
   /** After how much silence the partitions of an instance go to others, in milliseconds. Default 30 000. */
   readonly sessionMs?: number;
-  /** How often an instance says that it lives, in milliseconds: a change of instances takes up to this long. Default 1000. */
+  /** How often an instance says that it lives, in milliseconds: a change of instances takes about this long. Default 1000. */
   readonly heartbeatMs?: number;
   /** How long handlers may finish when their partition goes to another instance, in milliseconds. Default 8000. */
   readonly revokeMs?: number;
