@@ -29,121 +29,58 @@ const dependencies: Rule = (sources) => dependencyViolations(sources.flatMap(imp
 const LONG_BODY = "  step();\n".repeat(40);
 const LONG_FILE = "// line\n".repeat(301);
 
-const CASES: readonly Case[] = [
-  { rule: floors, because: "an import may go down", files: { "bus/a.ts": 'import "../base/b.ts";' } },
-  { rule: floors, because: "an import may stay in its folder", files: { "bus/a.ts": 'import "./b.ts";' } },
-  { rule: floors, because: "a test may look up", files: { "base/a.test.ts": 'import "../bus/b.ts";' } },
-  {
-    rule: floors,
-    because: "an import may not go up",
-    files: { "base/a.ts": 'import "../bus/b.ts";' },
-    expected: "upward: base (floor 0) → bus (floor 7)",
-  },
-  { rule: floors, because: "a type import counts", files: { "base/a.ts": 'import type { B } from "../bus/b.ts";' }, expected: "upward" },
-  { rule: floors, because: "a re-export counts", files: { "base/a.ts": 'export { b } from "../bus/b.ts";' }, expected: "upward" },
-  { rule: floors, because: "a dynamic import counts", files: { "base/a.ts": 'await import("../bus/b.ts");' }, expected: "upward" },
-  { rule: floors, because: "an import type counts", files: { "base/a.ts": 'type B = import("../bus/b.ts").B;' }, expected: "upward" },
-  {
-    rule: floors,
-    because: "a worker's URL counts",
-    files: { "base/a.ts": 'new Worker(new URL("../bus/b.ts", import.meta.url));' },
-    expected: "upward",
-  },
-  {
-    rule: floors,
-    because: "siblings are strangers",
-    files: { "inbox/a.ts": 'import "../outbox/b.ts";' },
-    expected: "stranger on its own floor 5",
-  },
-  {
-    rule: floors,
-    because: "adapters do not know each other",
-    files: { "adapters/memory/a.ts": 'import "../sqlite/b.ts";' },
-    expected: "an adapter imports another",
-  },
-  {
-    rule: floors,
-    because: "an entry is for outsiders",
-    files: { "index.ts": "", "testing/a.ts": 'import "../index.ts";' },
-    expected: "imports the entry",
-  },
-  { rule: floors, because: "an entry may look at every floor", files: { "index.ts": 'export { b } from "./testing/b.ts";' } },
-  {
-    rule: floors,
-    because: "a new folder needs a floor",
-    files: { "helpers/a.ts": 'import "../base/b.ts";' },
-    expected: "helpers/ has no floor",
-  },
-  {
-    rule: floors,
-    because: "the library ends at its folder",
-    files: { "base/a.ts": 'import "../../../../bench/b.ts";' },
-    expected: "outside the library",
-  },
-  { rule: floors, because: "code does not need its tests", files: { "base/a.ts": 'import "./b.test.ts";' }, expected: "imports the test" },
+const check = (rule: Rule, because: string, files: Case["files"], expected?: string): Case =>
+  expected === undefined ? { rule, because, files } : { rule, because, files, expected };
 
-  {
-    rule: circles,
-    because: "a tree is no circle",
-    files: { "base/a.ts": 'import "./b.ts"; import "./c.ts";', "base/b.ts": 'import "./c.ts";' },
-  },
-  {
-    rule: circles,
-    because: "two may not import each other",
-    files: { "base/a.ts": 'import "./b.ts";', "base/b.ts": 'import "./a.ts";' },
-    expected: "a.ts ↔ ",
-  },
-  {
-    rule: circles,
-    because: "types close a circle, over any distance",
-    files: {
+const CASES: readonly Case[] = [
+  check(floors, "an import may go down", { "bus/a.ts": 'import "../base/b.ts";' }),
+  check(floors, "an import may stay in its folder", { "bus/a.ts": 'import "./b.ts";' }),
+  check(floors, "a test may look up", { "base/a.test.ts": 'import "../bus/b.ts";' }),
+  check(floors, "an import may not go up", { "base/a.ts": 'import "../bus/b.ts";' }, "upward: base (floor 0) → bus (floor 7)"),
+  check(floors, "a type import counts", { "base/a.ts": 'import type { B } from "../bus/b.ts";' }, "upward"),
+  check(floors, "a re-export counts", { "base/a.ts": 'export { b } from "../bus/b.ts";' }, "upward"),
+  check(floors, "a dynamic import counts", { "base/a.ts": 'await import("../bus/b.ts");' }, "upward"),
+  check(floors, "an import type counts", { "base/a.ts": 'type B = import("../bus/b.ts").B;' }, "upward"),
+  check(floors, "a worker's URL counts", { "base/a.ts": 'new Worker(new URL("../bus/b.ts", import.meta.url));' }, "upward"),
+  check(floors, "siblings are strangers", { "inbox/a.ts": 'import "../outbox/b.ts";' }, "stranger on its own floor 5"),
+  check(floors, "adapters do not know each other", { "adapters/memory/a.ts": 'import "../sqlite/b.ts";' }, "an adapter imports another"),
+  check(floors, "an entry is for outsiders", { "index.ts": "", "testing/a.ts": 'import "../index.ts";' }, "imports the entry"),
+  check(floors, "an entry may look at every floor", { "index.ts": 'export { b } from "./testing/b.ts";' }),
+  check(floors, "a new folder needs a floor", { "helpers/a.ts": 'import "../base/b.ts";' }, "helpers/ has no floor"),
+  check(floors, "the library ends at its folder", { "base/a.ts": 'import "../../../../bench/b.ts";' }, "outside the library"),
+  check(floors, "code does not need its tests", { "base/a.ts": 'import "./b.test.ts";' }, "imports the test"),
+
+  check(circles, "a tree is no circle", { "base/a.ts": 'import "./b.ts"; import "./c.ts";', "base/b.ts": 'import "./c.ts";' }),
+  check(circles, "two may not import each other", { "base/a.ts": 'import "./b.ts";', "base/b.ts": 'import "./a.ts";' }, "a.ts ↔ "),
+  check(
+    circles,
+    "types close a circle, over any distance",
+    {
       "base/a.ts": 'import type { B } from "./b.ts";',
       "base/b.ts": 'import "./c.ts";',
       "base/c.ts": 'export type { A } from "./a.ts";',
     },
-    expected: "import circle",
-  },
+    "import circle",
+  ),
 
-  {
-    rule: outsiders,
-    because: "a public subpath may be used",
-    files: { "/examples/shop/src/a.ts": 'import "postrider/sqlite"; import "./b.ts";' },
-  },
-  {
-    rule: outsiders,
-    because: "a subpath must be public",
-    files: { "/bench/a.ts": 'import "postrider/dist/bus.js";' },
-    expected: "is not public",
-  },
-  {
-    rule: outsiders,
-    because: "no path leads into the library",
-    files: { "/bench/a.ts": 'import "../packages/postrider/src/index.ts";' },
-    expected: "reaches out of bench",
-  },
+  check(outsiders, "a public subpath may be used", { "/examples/shop/src/a.ts": 'import "postrider/sqlite"; import "./b.ts";' }),
+  check(outsiders, "a subpath must be public", { "/bench/a.ts": 'import "postrider/dist/bus.js";' }, "is not public"),
+  check(
+    outsiders,
+    "no path leads into the library",
+    { "/bench/a.ts": 'import "../packages/postrider/src/index.ts";' },
+    "reaches out of bench",
+  ),
 
-  {
-    rule: dependencies,
-    because: "a listed dependency may be used",
-    files: { "scheduling/a.ts": 'import { Cron } from "croner"; import "node:fs";' },
-  },
-  { rule: dependencies, because: "an adapter may name its client", files: { "adapters/postgres/a.ts": 'import("pg");' } },
-  {
-    rule: dependencies,
-    because: "nobody else may",
-    files: { "bus/a.ts": 'import type { Pool } from "pg";' },
-    expected: "pg is not a dependency",
-  },
-  { rule: dependencies, because: "a test may use more", files: { "bus/a.test.ts": 'import { z } from "zod";' } },
+  check(dependencies, "a listed dependency may be used", { "scheduling/a.ts": 'import { Cron } from "croner"; import "node:fs";' }),
+  check(dependencies, "an adapter may name its client", { "adapters/postgres/a.ts": 'import("pg");' }),
+  check(dependencies, "nobody else may", { "bus/a.ts": 'import type { Pool } from "pg";' }, "pg is not a dependency"),
+  check(dependencies, "a test may use more", { "bus/a.test.ts": 'import { z } from "zod";' }),
 
-  { rule: worldViolations, because: "base/ holds the real ones", files: { "base/clock.ts": "Date.now();" } },
-  { rule: worldViolations, because: "a test may use them", files: { "bus/a.test.ts": "Date.now();" } },
-  { rule: worldViolations, because: "a date of a number is arithmetic", files: { "bus/a.ts": "new Date(5); queueMicrotask(go);" } },
-  {
-    rule: worldViolations,
-    because: "a method of that name is another",
-    files: { "bus/a.ts": "clock.setTimeout(1); const x = { setTimeout: 1 };" },
-  },
+  check(worldViolations, "base/ holds the real ones", { "base/clock.ts": "Date.now();" }),
+  check(worldViolations, "a test may use them", { "bus/a.test.ts": "Date.now();" }),
+  check(worldViolations, "a date of a number is arithmetic", { "bus/a.ts": "new Date(5); queueMicrotask(go);" }),
+  check(worldViolations, "a method of that name is another", { "bus/a.ts": "clock.setTimeout(1); const x = { setTimeout: 1 };" }),
   ...[
     "Date.now()",
     "new Date()",
@@ -162,121 +99,50 @@ const CASES: readonly Case[] = [
     'import "node:timers/promises"',
   ].map(rawUse),
 
-  {
-    rule: portViolations,
-    because: "a port holds types",
-    files: { "ports/a.ts": 'import type { B } from "./b.ts"; export interface A { b: B } type C = A; export type D = C;' },
-  },
-  { rule: portViolations, because: "a port has no values", files: { "ports/a.ts": "export const a = 1;" }, expected: "only types" },
-  {
-    rule: portViolations,
-    because: "a port passes nothing on",
-    files: { "ports/a.ts": 'export type { B } from "./b.ts";' },
-    expected: "re-exports nothing",
-  },
-  {
-    rule: portViolations,
-    because: "a port imports types",
-    files: { "ports/a.ts": 'import { b } from "./b.ts";' },
-    expected: "imports types only",
-  },
+  check(portViolations, "a port holds types", {
+    "ports/a.ts": 'import type { B } from "./b.ts"; export interface A { b: B } type C = A; export type D = C;',
+  }),
+  check(portViolations, "a port has no values", { "ports/a.ts": "export const a = 1;" }, "only types"),
+  check(portViolations, "a port passes nothing on", { "ports/a.ts": 'export type { B } from "./b.ts";' }, "re-exports nothing"),
+  check(portViolations, "a port imports types", { "ports/a.ts": 'import { b } from "./b.ts";' }, "imports types only"),
 
-  {
-    rule: formViolations,
-    because: "a reason lets `any` pass",
-    files: { "base/a.ts": "// any: the list holds all kinds\ntype A = any;\ntype B = any; // any: as above" },
-  },
-  { rule: formViolations, because: "`any` needs a reason", files: { "base/a.ts": "type A = any;" }, expected: "`any` without a reason" },
-  { rule: formViolations, because: "names are listed", files: { "index.ts": 'export * from "./b.ts";' }, expected: "`export *`" },
-  { rule: formViolations, because: "exports have names", files: { "base/a.ts": "export default 1;" }, expected: "default export" },
-  { rule: formViolations, because: "a union is enough", files: { "base/a.ts": "enum A { B }" }, expected: "enum" },
-  { rule: formViolations, because: "a module is enough", files: { "base/a.ts": "namespace A { let b = 1; }" }, expected: "namespace" },
-  {
-    rule: formViolations,
-    because: "fields are declared",
-    files: { "base/a.ts": "class A { constructor(private b: string) {} }" },
-    expected: "parameter property",
-  },
+  check(formViolations, "a reason lets `any` pass", {
+    "base/a.ts": "// any: the list holds all kinds\ntype A = any;\ntype B = any; // any: as above",
+  }),
+  check(formViolations, "`any` needs a reason", { "base/a.ts": "type A = any;" }, "`any` without a reason"),
+  check(formViolations, "names are listed", { "index.ts": 'export * from "./b.ts";' }, "`export *`"),
+  check(formViolations, "exports have names", { "base/a.ts": "export default 1;" }, "default export"),
+  check(formViolations, "a union is enough", { "base/a.ts": "enum A { B }" }, "enum"),
+  check(formViolations, "a module is enough", { "base/a.ts": "namespace A { let b = 1; }" }, "namespace"),
+  check(formViolations, "fields are declared", { "base/a.ts": "class A { constructor(private b: string) {} }" }, "parameter property"),
 
-  {
-    rule: testMarkViolations,
-    because: "tests are just tests",
-    files: { "base/a.test.ts": 'test("a", () => {}); it.each([])("b", () => {});' },
-  },
-  {
-    rule: testMarkViolations,
-    because: "a skip may have its reason",
-    files: { "base/a.test.ts": '// needs a broker\ntest.skipIf(noBroker)("a", () => {});' },
-  },
-  { rule: testMarkViolations, because: "no test is alone", files: { "base/a.test.ts": 'test.only("a", () => {});' }, expected: ".only" },
-  {
-    rule: testMarkViolations,
-    because: "nor alone behind another mark",
-    files: { "base/a.test.ts": 'describe.concurrent.only("a", () => {});' },
-    expected: ".only",
-  },
-  {
-    rule: testMarkViolations,
-    because: "a skip needs a reason",
-    files: { "base/a.test.ts": 'it.skip("a", () => {});' },
-    expected: ".skip without a reason",
-  },
+  check(testMarkViolations, "tests are just tests", { "base/a.test.ts": 'test("a", () => {}); it.each([])("b", () => {});' }),
+  check(testMarkViolations, "a skip may have its reason", { "base/a.test.ts": '// needs a broker\ntest.skipIf(noBroker)("a", () => {});' }),
+  check(testMarkViolations, "no test is alone", { "base/a.test.ts": 'test.only("a", () => {});' }, ".only"),
+  check(testMarkViolations, "nor alone behind another mark", { "base/a.test.ts": 'describe.concurrent.only("a", () => {});' }, ".only"),
+  check(testMarkViolations, "a skip needs a reason", { "base/a.test.ts": 'it.skip("a", () => {});' }, ".skip without a reason"),
 
-  { rule: sizeViolations, because: "forty lines are enough", files: { "base/a.ts": "function a() {\n  step();\n}" } },
-  {
-    rule: sizeViolations,
-    because: "more are too many",
-    files: { "base/a.ts": `function a() {\n${LONG_BODY}}` },
-    expected: "a function of 42 lines",
-  },
-  {
-    rule: sizeViolations,
-    because: "methods are functions",
-    files: { "base/a.ts": `class A {\n a() {\n${LONG_BODY}}}` },
-    expected: "a function of 42 lines",
-  },
-  {
-    rule: sizeViolations,
-    because: "a reason lets a function pass",
-    files: { "base/a.ts": `// long: one table\nexport function a() {\n${LONG_BODY}}` },
-  },
-  {
-    rule: sizeViolations,
-    because: "a reason lets a method pass",
-    files: { "base/a.ts": `class A {\n// long: one table\n a() {\n${LONG_BODY}}}` },
-  },
-  { rule: sizeViolations, because: "files end, too", files: { "base/a.ts": LONG_FILE }, expected: "301 lines" },
-  { rule: sizeViolations, because: "a reason lets a file pass", files: { "base/a.ts": `// long: a table of errors\n${LONG_FILE}` } },
+  check(sizeViolations, "forty lines are enough", { "base/a.ts": "function a() {\n  step();\n}" }),
+  check(sizeViolations, "more are too many", { "base/a.ts": `function a() {\n${LONG_BODY}}` }, "a function of 42 lines"),
+  check(sizeViolations, "methods are functions", { "base/a.ts": `class A {\n a() {\n${LONG_BODY}}}` }, "a function of 42 lines"),
+  check(sizeViolations, "a reason lets a function pass", { "base/a.ts": `// long: one table\nexport function a() {\n${LONG_BODY}}` }),
+  check(sizeViolations, "a reason lets a method pass", { "base/a.ts": `class A {\n// long: one table\n a() {\n${LONG_BODY}}}` }),
+  check(sizeViolations, "files end, too", { "base/a.ts": LONG_FILE }, "301 lines"),
+  check(sizeViolations, "a reason lets a file pass", { "base/a.ts": `// long: a table of errors\n${LONG_FILE}` }),
 
-  {
-    rule: docstringViolations,
-    because: "a docstring is enough",
-    files: { "base/a.ts": "/** Counts. */\nexport const a = 1;\n/** Adds. */\nexport function b() {}" },
-  },
-  {
-    rule: docstringViolations,
-    because: "it may stand at the declaration",
-    files: { "base/a.ts": "/** Counts. */\nconst a = 1;\nexport { a };" },
-  },
-  { rule: docstringViolations, because: "a name passed on has its own", files: { "index.ts": 'export { a } from "./base/a.ts";' } },
-  {
-    rule: docstringViolations,
-    because: "an exported name needs one",
-    files: { "base/a.ts": "export const a = 1;" },
-    expected: "a has no docstring",
-  },
-  {
-    rule: docstringViolations,
-    because: "a line comment is none",
-    files: { "base/a.ts": "// Counts.\nexport type A = 1;" },
-    expected: "A has no docstring",
-  },
-  {
-    rule: docstringViolations,
-    because: "another's does not count",
-    files: { "base/a.ts": "/** Counts. */\nconst a = 1;\nexport interface B {}" },
-    expected: "B has no docstring",
-  },
+  check(docstringViolations, "a docstring is enough", {
+    "base/a.ts": "/** Counts. */\nexport const a = 1;\n/** Adds. */\nexport function b() {}",
+  }),
+  check(docstringViolations, "it may stand at the declaration", { "base/a.ts": "/** Counts. */\nconst a = 1;\nexport { a };" }),
+  check(docstringViolations, "a name passed on has its own", { "index.ts": 'export { a } from "./base/a.ts";' }),
+  check(docstringViolations, "an exported name needs one", { "base/a.ts": "export const a = 1;" }, "a has no docstring"),
+  check(docstringViolations, "a line comment is none", { "base/a.ts": "// Counts.\nexport type A = 1;" }, "A has no docstring"),
+  check(
+    docstringViolations,
+    "another's does not count",
+    { "base/a.ts": "/** Counts. */\nconst a = 1;\nexport interface B {}" },
+    "B has no docstring",
+  ),
 ];
 
 test.each(CASES)("$because", ({ rule, files, expected }) => {
