@@ -52,6 +52,13 @@ export interface MessageOptions {
   readonly attributes?: Partial<Envelope>;
 }
 
+/** What most tests begin with. */
+interface Subscribed {
+  readonly transport: Transport;
+  readonly orders: Destination;
+  readonly subscription: Subscription;
+}
+
 /** Where one test of a transport runs: whatever it opens is closed behind it. */
 export class TransportEnvironment {
   readonly fixture: TransportFixture;
@@ -95,6 +102,22 @@ export class TransportEnvironment {
   subscription(destination: Destination, change: Partial<Subscription> = {}): Subscription {
     const service = this.#prefix + (change.service ?? "reader");
     return { destination, types: undefined, where: {}, prefetchCount: 100, prefetchBytes: 1 << 24, from: "earliest", ...change, service };
+  }
+
+  /** A transport with a destination and a subscription to it. */
+  async subscribed(orders: Destination = this.destination(), change: Partial<Subscription> = {}): Promise<Subscribed> {
+    const transport = await this.transport();
+    const subscription = this.subscription(orders, change);
+    await this.apply(transport, [subscription]);
+    return { transport, orders, subscription };
+  }
+
+  /** See {@link subscribed}; with a store in its database. */
+  async subscribedBeside(orders: Destination = this.destination()): Promise<Subscribed & { readonly store: Store }> {
+    const { transport, store } = await this.colocated();
+    const subscription = this.subscription(orders);
+    await this.apply(transport, [subscription]);
+    return { transport, store, orders, subscription };
   }
 
   /** Makes the destinations of subscriptions, and those besides. */

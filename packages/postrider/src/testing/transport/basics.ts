@@ -8,10 +8,7 @@ export const basicTests: readonly TransportTest[] = [
   {
     name: "every message that was sent arrives, and no other",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       const messages = env.messages(orders, 100);
       await env.send(transport, messages);
@@ -23,10 +20,7 @@ export const basicTests: readonly TransportTest[] = [
   {
     name: "messages sent before the subscriber was there wait for it",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const messages = env.messages(orders, 20);
       await env.send(transport, messages);
       const reader = await env.consume(transport, subscription);
@@ -116,10 +110,10 @@ export const basicTests: readonly TransportTest[] = [
   {
     name: "types that a subscription wants are not held up by those that it does not",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 2);
-      const subscription = env.subscription(orders, { types: ["orders.paid"], prefetchCount: 5 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 2), {
+        types: ["orders.paid"],
+        prefetchCount: 5,
+      });
       const reader = await env.consume(transport, subscription);
       const messages = env.messages(orders, 200, (at) => ({ type: at % 10 === 9 ? "orders.paid" : "orders.placed", key: `k-${at % 7}` }));
       await env.send(transport, messages);

@@ -10,10 +10,7 @@ export const closingTests: readonly TransportTest[] = [
   {
     name: "nothing is lost when a consumer is closed and another one goes on, again and again",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const messages = env.messages(orders, 500, (at) => ({ key: `key-${at % 20}` }));
       await env.send(transport, messages);
       const seen = new Set<string>();
@@ -34,10 +31,7 @@ export const closingTests: readonly TransportTest[] = [
   {
     name: "consumers that close at the same time lose nothing of what comes after",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 8);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 8));
       const readers = await Promise.all(Array.from({ length: 10 }, () => env.consume(transport, subscription)));
       await Promise.all(readers.flatMap(({ consumption }) => [consumption!.close(), consumption!.close()]));
       const messages = env.messages(orders, 50);
@@ -50,10 +44,7 @@ export const closingTests: readonly TransportTest[] = [
   {
     name: "a close right after the sends loses nothing that was confirmed",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const confirmed: string[] = [];
       const sends = env.messages(orders, 400).map(async (message) => {
         const [outcome] = await transport.send([message], { deadlineMs: 10_000 });
@@ -67,10 +58,7 @@ export const closingTests: readonly TransportTest[] = [
   {
     name: "what is settled after its consumer was closed does no harm",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.hold(transport, subscription);
       await env.send(transport, env.messages(orders, 6));
       await env.until(() => reader.count() === 6, "all had come");
@@ -87,10 +75,7 @@ export const closingTests: readonly TransportTest[] = [
   {
     name: "what was settled before the close does not come again",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       await env.send(transport, env.messages(orders, 30));
       await env.until(() => reader.count() === 30, "all had come");
@@ -105,10 +90,7 @@ export const closingTests: readonly TransportTest[] = [
     name: "after a crash what was not settled comes again, in order, and what was settled does not",
     notFor: needs("crash"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 1));
       const reader = await env.hold(transport, subscription);
       const messages = env.messages(orders, 12, () => ({ key: "one" }));
       await env.send(transport, messages);
@@ -128,10 +110,7 @@ export const closingTests: readonly TransportTest[] = [
     name: "what was sent before a crash is there after it",
     notFor: needs("crash"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const messages = env.messages(orders, 40);
       await env.send(transport, messages);
       await env.crash();

@@ -17,10 +17,7 @@ export const colocatedTests: readonly TransportTest[] = [
     assert.equal(transport.colocated!.shares(undefined), false);
   }),
   test("messages enlisted in a transaction leave with its commit, in order, and not before", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination("orders.events", 1);
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside(env.destination("orders.events", 1));
     const reader = await env.consume(transport, subscription);
     const messages = env.messages(orders, 5, () => ({ key: "one" }));
     const gate = deferred();
@@ -37,10 +34,7 @@ export const colocatedTests: readonly TransportTest[] = [
     assert.deepEqual(reader.ids(), messages.map(idOf));
   }),
   test("messages enlisted by work without promises leave with its commit", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination();
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside();
     const reader = await env.consume(transport, subscription);
     const results = await Promise.all(
       env.messages(orders, 100).map((message, at) =>
@@ -57,10 +51,7 @@ export const colocatedTests: readonly TransportTest[] = [
     await env.until(() => reader.count() === 100, "all had come");
   }),
   test("messages enlisted in a transaction that is rolled back do not leave", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination();
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside();
     const reader = await env.consume(transport, subscription);
     const attempt = store.transaction(async (tx) => {
       await transport.colocated!.enlist(tx, env.messages(orders, 3));
@@ -87,10 +78,7 @@ export const colocatedTests: readonly TransportTest[] = [
     assert.equal(await store.inbox.count(), 0);
   }),
   test("a delivery settled in a transaction is settled by its commit", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination();
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside();
     const reader = await env.hold(transport, subscription);
     await env.send(transport, env.messages(orders, 10));
     await env.until(() => reader.count() === 10, "all had come");
@@ -103,10 +91,7 @@ export const colocatedTests: readonly TransportTest[] = [
     assert.equal(next.deliveries.length, 0);
   }),
   test("a delivery settled in a transaction that is rolled back is unsettled, and can be settled again", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination("orders.events", 1);
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside(env.destination("orders.events", 1));
     const reader = await env.hold(transport, subscription);
     await env.send(transport, env.messages(orders, 3));
     await env.until(() => reader.count() === 3, "all had come");
@@ -121,10 +106,7 @@ export const colocatedTests: readonly TransportTest[] = [
     assert.deepEqual(next.ids(), [idOf(reader.deliveries[2]!)]);
   }),
   test("a settled delivery that is settled again in a transaction changes nothing", async (env) => {
-    const { transport, store } = await env.colocated();
-    const orders = env.destination();
-    const subscription = env.subscription(orders);
-    await env.apply(transport, [subscription]);
+    const { transport, store, orders, subscription } = await env.subscribedBeside();
     const reader = await env.consume(transport, subscription);
     await env.send(transport, env.messages(orders, 1));
     await env.until(() => reader.count() === 1, "it had come");
@@ -161,10 +143,7 @@ export const colocatedTests: readonly TransportTest[] = [
     name: "what an open transaction enlisted and settled is undone by a crash",
     notFor: (features) => needs("colocated")(features) ?? needs("crash")(features),
     async run(env) {
-      const { transport, store } = await env.colocated();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, store, orders, subscription } = await env.subscribedBeside(env.destination("orders.events", 1));
       const reader = await env.hold(transport, subscription);
       await env.send(transport, env.messages(orders, 1));
       await env.until(() => reader.count() === 1, "it had come");

@@ -94,10 +94,7 @@ export const fidelityTests: readonly TransportTest[] = [
   {
     name: "bytes that the sender changes after the send arrive unchanged",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const body = Uint8Array.of(1, 2, 3);
       await env.send(transport, [env.message(orders, { body })]);
       body.fill(9);
@@ -120,10 +117,7 @@ export const fidelityTests: readonly TransportTest[] = [
     name: "a foreign message arrives byte for byte, without an envelope",
     notFor: needs("foreign"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("foreign.events");
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("foreign.events"));
       await env.fixture.plant!(orders.name, { headers: { "event-type": "member.updated.v1" }, body: Uint8Array.of(0xff, 0, 0x7b) });
       const reader = await env.consume(transport, subscription);
       await env.until(() => reader.deliveries.length === 1, "it had come");
@@ -144,10 +138,7 @@ async function roundTrip(
   env: TransportEnvironment,
   make: (destination: ReturnType<TransportEnvironment["destination"]>) => readonly Outgoing[],
 ): Promise<RoundTrip[]> {
-  const transport = await env.transport();
-  const orders = env.destination();
-  const subscription = env.subscription(orders);
-  await env.apply(transport, [subscription]);
+  const { transport, orders, subscription } = await env.subscribed();
   const reader = await env.consume(transport, subscription);
   const messages = make(orders);
   await env.send(transport, messages);

@@ -11,10 +11,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "never more messages are out than the prefetch count, however slowly they are settled",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders, { prefetchCount: 7 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination(), { prefetchCount: 7 });
       await env.send(transport, env.messages(orders, 60));
       const slow = slowly();
       const reader = await env.consume(transport, subscription, slow);
@@ -27,10 +24,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "never more bytes are out than the prefetch allows, but for one message alone",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders, { prefetchBytes: 10_000 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination(), { prefetchBytes: 10_000 });
       await env.send(
         transport,
         env.messages(orders, 30, (at) => ({ body: "x".repeat(at % 10 === 5 ? 25_000 : 3000) })),
@@ -47,10 +41,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "nothing is handed over while it is paused, and everything after it is resumed",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       await env.send(transport, env.messages(orders, 5));
       await env.until(() => reader.count() === 5, "the first had come");
@@ -66,10 +57,7 @@ export const flowTests: readonly TransportTest[] = [
     name: "one lane can be paused while the others flow",
     notFor: needsLanes,
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       await env.until(() => reader.lanes.size === 4, "all lanes were there");
       const paused = reader.lanes.get(2)!;
@@ -87,10 +75,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "a stopped consumption hands over nothing more, and what is out can be settled",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.hold(transport, subscription);
       await env.send(transport, env.messages(orders, 4));
       await env.until(() => reader.count() === 4, "the first had come");
@@ -110,10 +95,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "settling twice does no harm, whatever the second settling is",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders, { prefetchCount: 4 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination(), { prefetchCount: 4 });
       const reader = await env.consume(transport, subscription, {
         async onDelivery(delivery) {
           await Promise.all([delivery.ack(), delivery.ack(), delivery.giveBack()]);
@@ -130,10 +112,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "settling twice does not make room for two",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders, { prefetchCount: 4 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination(), { prefetchCount: 4 });
       await env.send(transport, env.messages(orders, 30));
       const slow = slowly();
       const reader = await env.consume(transport, subscription, slow);
@@ -149,10 +128,7 @@ export const flowTests: readonly TransportTest[] = [
   {
     name: "the status tells what is left, and how old the oldest is",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.hold(transport, subscription);
       await env.send(transport, env.messages(orders, 10));
       await env.until(() => reader.count() === 10, "all had come");

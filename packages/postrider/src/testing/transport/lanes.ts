@@ -49,10 +49,7 @@ export const laneTests: readonly TransportTest[] = [
     name: "deliveries of a lane start after onAssigned has settled",
     notFor: needsLanes,
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 1));
       await env.send(transport, env.messages(orders, 3));
       const gate = deferred();
       const reader = await env.consume(transport, subscription, { onAssigned: () => gate.promise });
@@ -135,10 +132,7 @@ export const laneTests: readonly TransportTest[] = [
     name: "what was out and unsettled comes again at the next owner, in order",
     notFor: needsLanes,
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 1));
       const first = await env.hold(transport, subscription);
       const messages = env.messages(orders, 10, () => ({ key: "one" }));
       await env.send(transport, messages);

@@ -35,10 +35,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "sends that are not awaited keep the order of their calls",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       const messages = env.messages(orders, 200, () => ({ key: "one" }));
       await Promise.all(messages.map((message) => env.send(transport, [message])));
@@ -49,10 +46,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "a key always goes to the same lane, and a message without one to that of its id",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 8);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 8));
       const reader = await env.consume(transport, subscription);
       await env.send(
         transport,
@@ -74,10 +68,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "messages that are given back come again, and say so where the transport can tell",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       let toGiveBack = 2;
       const reader = await env.consume(transport, subscription, {
         onDelivery: (delivery) => void (toGiveBack-- > 0 ? delivery.giveBack() : delivery.ack()),
@@ -95,10 +86,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "messages given back together come again in their order",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 1));
       const reader = await env.hold(transport, subscription);
       const messages = env.messages(orders, 10, () => ({ key: "one" }));
       await env.send(transport, messages);
@@ -115,10 +103,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "after hundreds of messages given back by several consumers, each is still handled",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const handled = new Set<string>();
       const options = (): { onDelivery: (delivery: Delivery) => void } => {
         let toGiveBack = 100;
@@ -138,10 +123,7 @@ export const orderTests: readonly TransportTest[] = [
   {
     name: "a message that stays out does not take the next one of its lane with it when the consumer goes",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.events", 1);
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.events", 1));
       const reader = await env.hold(transport, subscription);
       const messages = env.messages(orders, 3, () => ({ key: "one" }));
       await env.send(transport, messages);
@@ -161,10 +143,7 @@ export const orderTests: readonly TransportTest[] = [
     name: "positions of a lane grow in the order of delivery",
     notFor: needs("positions"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       for (let round = 0; round < 5; round++) await env.send(transport, env.messages(orders, 40));
       await env.until(() => reader.count() === 200, "all had come");
@@ -179,10 +158,7 @@ export const orderTests: readonly TransportTest[] = [
     name: "messages of high priority are handed over before those that wait",
     notFor: ({ priority }) => (priority === "none" || priority === "fetched" ? "priority" : undefined),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination("orders.commands", 1);
-      const subscription = env.subscription(orders, { prefetchCount: 1 });
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed(env.destination("orders.commands", 1), { prefetchCount: 1 });
       await env.send(transport, env.messages(orders, 20));
       const urgent = env.messages(orders, 3, () => ({ priority: "high" }));
       await env.send(transport, urgent);

@@ -64,10 +64,7 @@ export const readingTests: readonly TransportTest[] = [
     name: "messages that were handled a moment ago can still be read again",
     notFor: needs("replay"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       const messages = env.messages(orders, 10);
       await env.send(transport, messages);

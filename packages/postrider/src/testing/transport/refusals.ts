@@ -8,10 +8,7 @@ export const refusalTests: readonly TransportTest[] = [
   {
     name: "a message to an unknown destination has an error as its outcome, and its neighbours leave",
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       const [before, after] = [env.message(orders), env.message(orders)];
       const outcomes = await transport.send([before, env.message(env.destination("nowhere.events")), after], { deadlineMs: 10_000 });
@@ -26,10 +23,7 @@ export const refusalTests: readonly TransportTest[] = [
     name: "a body over the limit is refused by itself, and its neighbours leave",
     notFor: needs("bodyLimit"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       const limit = transport.capabilities.maxBodyBytes;
       const batch = [

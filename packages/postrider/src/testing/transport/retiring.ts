@@ -32,10 +32,7 @@ export const retiringTests: readonly TransportTest[] = [
     name: "a retired subscription is gone, and begins anew where its service comes back",
     notFor: needs("retire"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       await env.send(transport, env.messages(orders, 5));
       const { service } = subscription;
       const retire = (dropUnread: boolean): Promise<void> => transport.retire!({ service, destination: orders.name, dropUnread });
@@ -55,10 +52,7 @@ export const retiringTests: readonly TransportTest[] = [
     name: "a subscription that somebody reads, or of a destination that is not there, is not retired",
     notFor: needs("retire"),
     async run(env) {
-      const transport = await env.transport();
-      const orders = env.destination();
-      const subscription = env.subscription(orders);
-      await env.apply(transport, [subscription]);
+      const { transport, orders, subscription } = await env.subscribed();
       const reader = await env.consume(transport, subscription);
       await env.send(transport, env.messages(orders, 1));
       await env.until(() => reader.count() === 1, "it is being read");
