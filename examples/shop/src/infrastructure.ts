@@ -23,8 +23,9 @@ export interface ShopInfrastructure extends Infrastructure {
 const LEASE_MS = 2_000;
 const KAFKA_SESSION_MS = 6_000; // the least that brokers grant unless they are told otherwise
 const REVOKE_MS = 4_000;
-// Of one service in one process: a server grants a hundred in all, and a shop split into many processes shares them.
+// Of one service in one process: a server grants a hundred in all, and a shop split into many processes shares them. Customers wait for the gateway's.
 const CONNECTIONS_PER_SERVICE = 4;
+const CONNECTIONS_OF_THE_GATEWAY = 8;
 const MYSQL_CONNECTIONS = 16; // of one process: its services share them
 const SHARED_SCHEMA = "shop";
 
@@ -65,7 +66,9 @@ class Places {
     if (schemeOf(url) === "mysql") return this.#mysqlStores(url);
     if (!isShared && schemeOf(url) !== "sqlite") {
       const schema = (service: string): string => `shop_${service}`;
-      return postgresStores({ url, schema, maxConnections: CONNECTIONS_PER_SERVICE, ...this.#own() });
+      const storesWith = (maxConnections: number): StoreOf => postgresStores({ url, schema, maxConnections, ...this.#own() });
+      const [others, gateway] = [storesWith(CONNECTIONS_PER_SERVICE), storesWith(CONNECTIONS_OF_THE_GATEWAY)];
+      return (service) => (service === "gateway" ? gateway : others)(service);
     }
     const { store } = this.#database(url);
     if (store === "none") throw new Error("the shop needs stores");

@@ -17,8 +17,6 @@ export interface OrderRoutesNeeds {
   readonly sender: Sender;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Hears that an order was accepted. */
-  readonly onAccepted: () => void;
 }
 
 /** Placing, showing and cancelling orders. */
@@ -29,7 +27,6 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
     const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
-    needs.onAccepted();
     return reply.code(202).header("location", `/orders/${orderId}`).send({ orderId, status });
   });
   app.get("/orders", async (request) => {

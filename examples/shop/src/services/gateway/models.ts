@@ -74,16 +74,11 @@ export async function keepInvoice(tx: Sql, invoice: Invoice): Promise<void> {
 
 /** Keeps what customers were told. */
 export async function keepNotes(tx: Sql, notes: readonly Note[]): Promise<void> {
-  for (const { orderId, customerId, step, text, at } of notes) {
-    await tx.run(
-      "insert into gateway_notes (order_id, step, customer_id, text, at) values (?, ?, ?, ?, ?) on conflict do nothing",
-      orderId,
-      step,
-      customerId,
-      text,
-      at,
-    );
-  }
+  if (notes.length === 0) return;
+  await tx.run(
+    `insert into gateway_notes (order_id, step, customer_id, text, at) values ${notes.map(() => "(?, ?, ?, ?, ?)").join(", ")} on conflict do nothing`,
+    ...notes.flatMap(({ orderId, customerId, step, text, at }) => [orderId, step, customerId, text, at]),
+  );
 }
 
 /** Keeps the newest sums; they come in order. */

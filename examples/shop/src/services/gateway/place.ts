@@ -27,7 +27,8 @@ export interface PlacingNeeds {
 }
 
 /**
- * Accepts an order: its key, its first step and the command to ordering are written in one unit of work.
+ * Accepts an order: its key, its row and the command to ordering are written in one unit of work. Its first step comes with ordering's news, as all others do:
+ * history is written by one at a time, and customers do not wait in that line.
  *
  * Delivery: effectively once by the idempotency key; of overlapping calls one writes and the others read what it wrote.
  */
@@ -47,7 +48,6 @@ export async function placeOrder({ sender, clock, ids }: PlacingNeeds, wish: Wis
       order.totalAmount,
       PROGRESS.pending,
     );
-    await tx.run("insert into gateway_history (order_id, status, at) values (?, 'pending', ?)", order.orderId, order.placedAt);
     send(PlaceOrder, order, { correlationId });
     return { outcome: "accepted", orderId: order.orderId, status: "pending" };
   });

@@ -1,6 +1,6 @@
 import { service } from "postrider";
 import { RecommendationChanged, SumsReported } from "../../contracts/insight.ts";
-import { OrderCancelled, OrderDelivered, OrderPaid, OrderReserved, OrderShipped } from "../../contracts/order.ts";
+import { OrderCancelled, OrderDelivered, OrderPaid, OrderPlaced, OrderReserved, OrderShipped } from "../../contracts/order.ts";
 import { InvoiceIssued, NotificationsSent } from "../../contracts/papers.ts";
 import { ItemListed, MemberContactChanged, MemberUpdated } from "../../contracts/people.ts";
 import { StockChanged } from "../../contracts/stock.ts";
@@ -14,7 +14,7 @@ export function gateway(onHistory: () => void): Part {
   const definition = service(
     "gateway",
     (on) => {
-      for (const change of [OrderReserved, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled]) {
+      for (const change of [OrderPlaced, OrderReserved, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled]) {
         on(change, async (body, { tx }) => {
           await keepStep(tx, body);
           onHistory();
