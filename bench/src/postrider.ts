@@ -67,6 +67,7 @@ export async function commandCarrier(options: PostriderOptions): Promise<OpenCar
     options.service,
   );
   await carrier.start([service(SENDER, () => {}), ordering]);
+  if (options.run?.includes(SENDER) === false) return carrier;
   const [sender, order, tiny] = [carrier.bus.as(SENDER), orders(), tinyOrders()];
   carrier.send = options.isTiny ? (n) => sender.send(PlaceTiny, tiny(n)) : (n) => sender.send(PlaceOrder, order(n));
   return carrier;

@@ -104,11 +104,6 @@ test.skipIf(missing !== undefined)(
       ]);
     }
     expect(world.sent).toEqual([]);
-    // Nothing is written any more: the connector's own heartbeats confirm what it has carried.
-    await until(async () => {
-      await connect.assertRuns();
-      return (await world.store.outbox.depth()) === 0;
-    });
     await sql.end();
   },
 );
