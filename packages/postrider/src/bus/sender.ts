@@ -156,8 +156,9 @@ export class ServiceSender implements Sender {
     const { runtime } = this.#options;
     const { id, messages: composed } = runtime.compose(contract, body, { options, identify: this.#identify });
     const messages = isPromise(composed) ? await composed : composed;
+    const { length } = messages; // not they: nothing of them is kept while they are under way
     await this.#outbound.send(messages, options?.direct === true);
-    runtime.telemetry.sent(runtime.service, contract.name, messages.length);
+    runtime.telemetry.sent(runtime.service, contract.name, length);
     return { id };
   }
 

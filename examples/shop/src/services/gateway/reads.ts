@@ -69,8 +69,13 @@ function toOrder(row: OrderRow, steps: readonly StepRow[]): OrderView {
     totalAmount: row.total,
     progress: row.progress,
     ...(row.reason === null ? {} : { reason: row.reason }),
-    history: steps.map(({ status, at }) => ({ status, at })),
+    history: steps.length === 0 ? [{ status: row.status, at: acceptedAt(row.order_id) }] : steps.map(({ status, at }) => ({ status, at })),
   };
+}
+
+/** When an order was accepted, by its id: what is known of its history until ordering's first word is here. */
+function acceptedAt(orderId: string): string {
+  return new Date(Number.parseInt(orderId.replaceAll("-", "").slice(0, 12), 16)).toISOString();
 }
 
 const STOCK = 'select product_id as "productId", on_hand as "onHand", reserved, sold from gateway_stock';
