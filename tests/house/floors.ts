@@ -12,6 +12,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   envelope: 2,
   ports: 3,
   rows: 3.5,
+  lanes: 3.5,
   pipeline: 4,
   telemetry: 4,
   registry: 4,

@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
-import { isPromise } from "../../base/deferred.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Consumption, ConsumptionStatus, Lane, Sink, Subscription } from "../../ports/transport.ts";
-import type { PostgresDelivery, Settler } from "./delivery.ts";
+import type { Settler } from "../../lanes/log-delivery.ts";
+import type { PostgresDelivery } from "./delivery.ts";
 import type { LaneCommits } from "./lane-commits.ts";
 import type { LaneCursor } from "./lane-cursor.ts";
 import { LanePump } from "./lane-pump.ts";
@@ -33,9 +33,6 @@ export interface ConsumptionOptions {
 
 type Cursor = LaneCursor<PostgresDelivery>;
 
-// How long a sink has to wind a lane up. The bus drains before it closes, so this is for lanes that move while it runs.
-const REVOKE_MS = 8000;
-
 // How long the last settlings may take before a lane is let go without them.
 const WRITE_MS = 5000;
 
@@ -44,7 +41,7 @@ const WRITE_MS = 5000;
  *
  * States: *running*, *stopped* (nothing more is handed over), *closed* (the lanes are released).
  */
-export class PostgresConsumption implements Consumption, Settler, LogReader {
+export class PostgresConsumption implements Consumption, Settler<PostgresDelivery>, LogReader {
   readonly #options: ConsumptionOptions;
   readonly #outstanding: Outstanding;
   readonly #lanes: LaneSet;
@@ -183,39 +180,19 @@ export class PostgresConsumption implements Consumption, Settler, LogReader {
   }
 
   async #renew(): Promise<void> {
+    const { sink, clock } = this.#options;
     const { taken, surplus, hasRivals } = await this.#lanes.renew();
     this.#options.onRivals(hasRivals);
     if (taken.length > 0) this.#pump.forget();
     for (const cursor of taken) void this.#start(cursor);
-    for (const cursor of surplus) void this.#revoke(cursor, "rebalance").then(() => this.#release([cursor]));
+    for (const cursor of surplus) void cursor.windUp("rebalance", sink, clock).then(() => this.#release([cursor]));
     for (const cursor of this.#lanes.cursors) if (cursor.isBehind) this.#options.commits.move(cursor);
   }
 
   async #start(cursor: Cursor): Promise<void> {
-    try {
-      const told = this.#options.sink.onAssigned(cursor.lane);
-      if (isPromise(told)) await told;
-    } catch {
-      this.#lanes.refuse(cursor.lane.number);
-      return this.#release([cursor]); // the sink has said why where it failed
-    }
-    if (cursor.state !== "starting") return;
-    cursor.state = "active";
-    this.wake();
-  }
-
-  async #revoke(cursor: Cursor, reason: "rebalance" | "closing"): Promise<void> {
-    if (cursor.state === "gone" || cursor.state === "revoking") return;
-    cursor.state = "revoking";
-    const { sink, clock } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(REVOKE_MS, resolve, { keepAlive: true });
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      Promise.resolve(sink.onRevoked(cursor.lane, reason, REVOKE_MS)).then(done, done);
-    });
+    if (await cursor.start(this.#options.sink)) return this.wake();
+    this.#lanes.refuse(cursor.lane.number);
+    return this.#release([cursor]);
   }
 
   /** Cursors are written before, so nothing settled is handed over again; what was acknowledged goes with that. */
@@ -227,11 +204,12 @@ export class PostgresConsumption implements Consumption, Settler, LogReader {
   }
 
   async #close(): Promise<void> {
+    const { sink, clock } = this.#options;
     await this.stop();
     const cursors = [...this.#lanes.cursors];
     // Others count themselves without us from now on, and take each lane once it is released.
     await this.#lanes.resign().catch(() => undefined); // at worst it is counted until its lease is over
-    await Promise.all(cursors.map((cursor) => this.#revoke(cursor, "closing")));
+    await Promise.all(cursors.map((cursor) => cursor.windUp("closing", sink, clock)));
     await this.#release(cursors);
     this.#options.feed.removeReader(this);
     this.#options.onClosed(this);

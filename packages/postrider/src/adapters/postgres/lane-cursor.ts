@@ -1,15 +1,9 @@
-import type { Lane } from "../../ports/transport.ts";
 import type { Outstanding } from "../../base/outstanding.ts";
-import { Track } from "./lane-track.ts";
-import type { TrackRow } from "./lane-track.ts";
-
-/** What a cursor needs to know of a message that is handed over. */
-export interface OpenMessage {
-  readonly position: number;
-  readonly bytes: number;
-  readonly isHigh: boolean;
-  state: "out" | "settling" | "over";
-}
+import { LogCursor } from "../../lanes/log-cursor.ts";
+import type { OpenMessage } from "../../lanes/log-cursor.ts";
+import type { TrackRow } from "../../lanes/track.ts";
+import type { Lane } from "../../ports/transport.ts";
+import { DoneTrack } from "./lane-track.ts";
 
 /** A lane's row in `pr_cursors`, as it was taken, with what was finished since it was written. */
 export interface CursorRow {
@@ -34,21 +28,9 @@ export interface CursorOptions {
   readonly onRoom: () => void;
 }
 
-/**
- * A lane that this process owns.
- *
- * States: *starting* (the sink is told), *active* (handed over from), *revoking* (the sink winds up; what is out can still be settled), *gone* (no
- * longer ours: nothing of it is settled any more).
- */
-export class LaneCursor<Message extends OpenMessage> {
+/** A lane that this process owns. */
+export class LaneCursor<Message extends OpenMessage> extends LogCursor<Message, DoneTrack<Message>> {
   readonly id: number;
-  readonly lane: Lane;
-  readonly normal: Track<Message>;
-  readonly high: Track<Message>;
-  state: "starting" | "active" | "revoking" | "gone" = "starting";
-  isPaused = false;
-  /** What was given back and waits to be handed over again, by position. */
-  readonly returned: Message[] = [];
   readonly #options: CursorOptions;
   /** Rows of an earlier owner in `pr_done`. */
   #doneBefore: number[];
@@ -56,17 +38,12 @@ export class LaneCursor<Message extends OpenMessage> {
   #done: number[] = [];
 
   constructor(row: CursorRow, lane: Lane, options: CursorOptions) {
+    const normal = new DoneTrack<Message>(row.normal, row.done, false);
+    const high = new DoneTrack<Message>(row.high, row.done, true);
+    super(lane, { normal, high }, options.outstanding);
     this.id = row.id;
-    this.lane = lane;
-    this.normal = new Track<Message>(row.normal, row.done, false);
-    this.high = new Track<Message>(row.high, row.done, true);
     this.#doneBefore = [...row.done];
     this.#options = options;
-  }
-
-  /** Whether messages are handed over from it now. */
-  get isFlowing(): boolean {
-    return this.state === "active" && !this.isPaused;
   }
 
   /** Whether its row could say more than it does. */
@@ -77,10 +54,6 @@ export class LaneCursor<Message extends OpenMessage> {
   /** How many rows of ours are in `pr_done`. */
   get doneCount(): number {
     return this.#done.length;
-  }
-
-  trackOf(message: { readonly isHigh: boolean }): Track<Message> {
-    return message.isHigh ? this.high : this.normal;
   }
 
   /** A message is done for good; `isRecorded` when a row of `pr_done` says so. */
@@ -102,15 +75,6 @@ export class LaneCursor<Message extends OpenMessage> {
     this.#options.outstanding.add(message.bytes);
   }
 
-  /** Keeps a given-back message, in the order of the lane. */
-  takeBack(message: Message): void {
-    const { returned } = this;
-    let at = returned.length;
-    while (at > 0 && returned[at - 1]!.position > message.position) at--;
-    returned.splice(at, 0, message);
-    this.trackOf(message).open.set(message.position, message);
-  }
-
   /** What is to be stored now. Its `forget` is given once: keep it until it is written. */
   takeState(): CursorState {
     const reached = Math.min(this.normal.fetchedTo, this.high.fetchedTo);
@@ -123,20 +87,4 @@ export class LaneCursor<Message extends OpenMessage> {
     this.#doneBefore = this.#doneBefore.filter((position) => position > reached);
     return state;
   }
-
-  /** It is no longer ours: what is out of it does not count any more. */
-  leave(): void {
-    if (this.state === "gone") return;
-    this.state = "gone";
-    const inMemory = new Set(this.returned);
-    for (const message of [...this.normal.open.values(), ...this.high.open.values()]) {
-      if (message !== undefined && !inMemory.has(message)) this.#options.outstanding.remove(message.bytes);
-    }
-    this.returned.length = 0;
-  }
-}
-
-/** How a lane is called in errors. */
-export function leaseName(lane: Lane): string {
-  return `${lane.service} on ${lane.destination}, lane ${lane.number}`;
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../../base/clock.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Sink, Subscription } from "../../ports/transport.ts";
-import { PostgresDelivery } from "./delivery.ts";
-import type { Settler } from "./delivery.ts";
+import type { PostgresDelivery } from "./delivery.ts";
+import { LogDelivery } from "../../lanes/log-delivery.ts";
+import type { Settler } from "../../lanes/log-delivery.ts";
 import type { LaneCursor } from "./lane-cursor.ts";
 import type { LogFeed } from "./log-feed.ts";
 import type { StoredMessage } from "./log-message.ts";
@@ -20,7 +21,7 @@ export interface LanePumpOptions {
   readonly feed: LogFeed;
   readonly clock: Clock;
   readonly outstanding: Outstanding;
-  readonly settler: Settler;
+  readonly settler: Settler<PostgresDelivery>;
   /** The lanes that are ours now. */
   readonly cursors: () => Iterable<LaneCursor<PostgresDelivery>>;
   /** Whether our leases hold, by our own clock. */
@@ -161,7 +162,13 @@ export class LanePump {
   #taking(batches: Batches, isRestored: boolean): Take {
     return (cursor, message: StoredMessage) => {
       if (!this.#options.outstanding.tryAdd(message.bytes)) return false;
-      const delivery = new PostgresDelivery(message, cursor, this.#options.settler, isRestored);
+      const delivery = new LogDelivery<Cursor, Settler<PostgresDelivery>>(
+        message,
+        cursor,
+        message.isHigh,
+        this.#options.settler,
+        isRestored,
+      );
       cursor.trackOf(message).open.set(message.position, delivery);
       add(batches, cursor, delivery);
       return true;

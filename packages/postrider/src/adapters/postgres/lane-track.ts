@@ -1,102 +1,22 @@
-/** What a cursor's row says of one priority: everything up to `position` is finished, but for `open`. */
-export interface TrackRow {
-  readonly position: number;
-  readonly open: readonly number[];
-}
+import { Track } from "../../lanes/track.ts";
+import type { TrackRow } from "../../lanes/track.ts";
 
-/**
- * How far one lane has come in the messages of one priority.
- *
- * What is not finished is `open`; everything else up to `fetchedTo` is finished or not wanted. What is stored is the highest finished position and the open
- * ones below it: nothing while messages finish in order, and never more than are handed over at a time, however long one of them takes.
- */
-export class Track<Message> {
-  /** Read from the log up to here. */
-  fetchedTo: number;
-  /** By position: what is handed over or waits in memory; undefined for what an earlier owner left open and is still to be read. */
-  readonly open: Map<number, Message | undefined> = new Map();
-  /** Open positions that an earlier owner left, still to be read. */
-  restored: number[];
-  readonly isHigh: boolean;
+/** A track whose row may be older than what units of work have finished. */
+export class DoneTrack<Message> extends Track<Message> {
   /** Finished by an earlier owner, beyond its cursor. */
   readonly #finishedBefore: Set<number>;
-  #settledTo: number;
-  #stored: number;
 
   /** `done` is what was finished since the row was written, by units of work of an earlier owner. */
-  constructor(row: TrackRow, done: readonly number[], isHigh: boolean) {
+  constructor({ position, open }: TrackRow, done: readonly number[], isHigh: boolean) {
     const isDone = new Set(done);
-    this.isHigh = isHigh;
-    this.fetchedTo = row.position;
-    this.#settledTo = row.position;
-    this.#stored = row.position;
-    this.#finishedBefore = new Set(done.filter((position) => position > row.position));
-    this.restored = row.open.filter((position) => !isDone.has(position));
-    for (const position of this.restored) this.open.set(position, undefined);
-  }
-
-  /** Everything up to here is finished or open. */
-  get settledTo(): number {
-    return this.open.size === 0 ? Math.max(this.#settledTo, this.fetchedTo) : this.#settledTo;
-  }
-
-  /** Everything up to here is finished. */
-  get frontier(): number {
-    const [oldest] = this.open.keys();
-    return oldest === undefined ? this.settledTo : Math.min(oldest - 1, this.settledTo);
-  }
-
-  /** Whether rows that nobody wanted were passed since the cursor was written. */
-  get isBehind(): boolean {
-    return this.open.size === 0 && this.fetchedTo > this.#stored;
+    super({ position, open: open.filter((one) => !isDone.has(one)) }, isHigh);
+    this.#finishedBefore = new Set(done.filter((one) => one > position));
   }
 
   /** Whether an earlier owner finished what is read now. */
   passes(position: number): boolean {
     if (this.#finishedBefore.size === 0 || !this.#finishedBefore.delete(position)) return false;
-    if (position > this.#settledTo) this.#settledTo = position;
+    this.finish(position);
     return true;
-  }
-
-  /** Hands over what was read of a chunk of `restored`. False when there is no room for the next one. */
-  restore<Found extends { readonly position: number }>(
-    chunk: readonly number[],
-    found: readonly Found[],
-    take: (message: Found) => boolean,
-  ): boolean {
-    for (const message of found) {
-      if (!take(message)) return false;
-      // What comes before it in the chunk and was not found is not in the log any more.
-      for (const gone of this.restored.splice(0, this.restored.indexOf(message.position) + 1))
-        if (gone !== message.position) this.open.delete(gone);
-    }
-    const last = chunk.at(-1)!;
-    for (const position of this.restored.filter((open) => open <= last)) this.open.delete(position);
-    this.restored = this.restored.filter((open) => open > last);
-    return true;
-  }
-
-  finish(position: number): void {
-    this.open.delete(position);
-    if (position > this.#settledTo) this.#settledTo = position;
-  }
-
-  /** Takes back a finish. */
-  reopen(position: number, message: Message): void {
-    const all = [...this.open, [position, message] as const].toSorted(([one], [other]) => one - other);
-    this.open.clear();
-    for (const [at, open] of all) this.open.set(at, open);
-  }
-
-  /** What is to be stored now. */
-  row(): TrackRow {
-    this.#settledTo = this.settledTo;
-    this.#stored = this.#settledTo;
-    const open: number[] = [];
-    for (const position of this.open.keys()) {
-      if (position > this.#settledTo) break;
-      open.push(position);
-    }
-    return { position: this.#settledTo, open };
   }
 }

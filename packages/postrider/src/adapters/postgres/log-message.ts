@@ -1,17 +1,6 @@
-import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
+import type { LogMessage } from "../../lanes/log-delivery.ts";
 
-/** A message of a log. */
-export interface StoredMessage {
-  readonly position: number;
-  readonly lane: number;
+/** A message of a log, whatever its priority. Its bytes are those of envelope, headers and body. */
+export interface StoredMessage extends LogMessage {
   readonly isHigh: boolean;
-  readonly type: string;
-  /** Bytes of envelope, headers and body. */
-  readonly bytes: number;
-  /** In milliseconds since the epoch, of the database. */
-  readonly storedAt: number;
-  readonly mayRepeat: boolean;
-  readonly envelope: Envelope | undefined;
-  readonly headers: Headers;
-  readonly body: WireBody;
 }

@@ -1,7 +1,6 @@
 import type { Subscription } from "../../ports/transport.ts";
 import type { PostgresDelivery } from "./delivery.ts";
 import type { LaneCursor } from "./lane-cursor.ts";
-import type { Track } from "./lane-track.ts";
 import { MESSAGE_COLUMNS, messageOf, PLAIN_ROWS, plainRows } from "./log-codec.ts";
 import type { LogFeed } from "./log-feed.ts";
 import type { StoredMessage } from "./log-message.ts";
@@ -48,12 +47,12 @@ export class Scan {
   next(flowing: readonly Cursor[], take: Take): Pass {
     const { end } = this.#feed;
     let from = end;
-    for (const cursor of flowing) from = Math.min(from, this.#trackOf(cursor).fetchedTo);
+    for (const cursor of flowing) from = Math.min(from, cursor.trackOf(this).fetchedTo);
     if (from >= end) return "nothing";
     const group = new Map<number, Cursor>();
     let upTo = end;
     for (const cursor of flowing) {
-      const { fetchedTo } = this.#trackOf(cursor);
+      const { fetchedTo } = cursor.trackOf(this);
       if (fetchedTo === from) group.set(cursor.lane.number, cursor);
       else upTo = Math.min(upTo, fetchedTo);
     }
@@ -108,17 +107,13 @@ export class Scan {
       if (rows >= MAX_ROWS) return false;
       const cursor = group.get(message.lane);
       if (cursor === undefined || (this.#types !== undefined && !this.#types.has(message.type))) return true;
-      if (this.#trackOf(cursor).passes(message.position)) return true;
+      if (cursor.trackOf(this).passes(message.position)) return true;
       rows++;
       isFull = !take(cursor, message);
       return !isFull;
     });
-    for (const cursor of group.values()) this.#trackOf(cursor).fetchedTo = reached;
+    for (const cursor of group.values()) cursor.trackOf(this).fetchedTo = reached;
     if (isFull) return "full";
     return reached < end || upTo < end ? "more" : "nothing";
-  }
-
-  #trackOf(cursor: Cursor): Track<PostgresDelivery> {
-    return this.isHigh ? cursor.high : cursor.normal;
   }
 }

@@ -2,7 +2,7 @@ import type { MaybePromise } from "../../base/deferred.ts";
 import { fail } from "../../base/errors.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { PostgresDelivery } from "./delivery.ts";
-import { leaseName } from "./lane-cursor.ts";
+import { leaseName } from "../../lanes/log-cursor.ts";
 import { appendCall, appendValues, list, writtenOf } from "./log-batch.ts";
 import type { Placed } from "./log-batch.ts";
 import type { LogWorld } from "./log-world.ts";

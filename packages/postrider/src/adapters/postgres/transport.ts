@@ -20,7 +20,7 @@ import type {
   Transport,
   TransportCapabilities,
 } from "../../ports/transport.ts";
-import { PostgresDelivery } from "./delivery.ts";
+import { isPostgresDelivery } from "./delivery.ts";
 import { LogCore } from "./log-core.ts";
 import type { LogHost } from "./log-core.ts";
 import { destinationStatuses } from "./log-backlog.ts";
@@ -174,7 +174,7 @@ export class PostgresTransport implements Transport {
   }
 
   #settleIn(transaction: StoreTransaction, delivery: Delivery): void {
-    if (!(delivery instanceof PostgresDelivery))
+    if (!isPostgresDelivery(delivery))
       throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "postgres", reason: "the delivery is another transport's" });
     if (delivery.state !== "out") return;
     if (this.#core === undefined) throw leaseLost(delivery);

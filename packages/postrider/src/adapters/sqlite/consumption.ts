@@ -1,5 +1,4 @@
 import type { Clock } from "../../base/clock.ts";
-import { isPromise } from "../../base/deferred.ts";
 import { fail, isPostriderError } from "../../base/errors.ts";
 import { listOf } from "../../base/list-of.ts";
 import type { Consumption, ConsumptionStatus, Lane, Sink, Subscription } from "../../ports/transport.ts";
@@ -7,15 +6,15 @@ import { AckJob } from "./ack-job.ts";
 import type { AckOwner } from "./ack-job.ts";
 import type { Connection } from "./connection.ts";
 import { consumptionStatus } from "./backlog.ts";
-import { SqliteDelivery } from "./delivery.ts";
-import type { Settler } from "./delivery.ts";
+import type { DeliveryOwner, SqliteDelivery } from "./delivery.ts";
 import type { LaneCursor } from "./lane-cursor.ts";
 import { LaneSet } from "./lane-set.ts";
 import type { Renewal } from "./lane-set.ts";
 import type { Log, LogReader } from "./log.ts";
 import { Outstanding } from "../../base/outstanding.ts";
 import { Scan } from "./scan.ts";
-import type { StoredMessage } from "./tail.ts";
+import { LogDelivery } from "../../lanes/log-delivery.ts";
+import type { LogMessage } from "../../lanes/log-delivery.ts";
 import { write } from "./write-job.ts";
 import type { Writer } from "./writer.ts";
 
@@ -34,9 +33,6 @@ export interface ConsumptionOptions {
   readonly onClosed: (consumption: SqliteConsumption) => void;
 }
 
-// How long a sink has to wind a lane up. The bus drains before it closes, so this is for lanes that move while it runs.
-const REVOKE_MS = 8000;
-
 // After a commit that failed (a full disk), acknowledgements try again.
 const ACK_RETRY_MS = 250;
 
@@ -48,7 +44,7 @@ type Batches = Map<LaneCursor<SqliteDelivery>, SqliteDelivery[]>;
  *
  * States: *running*, *stopped* (nothing more is handed over), *closed* (the lanes are released).
  */
-export class SqliteConsumption implements Consumption, Settler, AckOwner, LogReader {
+export class SqliteConsumption implements Consumption, DeliveryOwner, AckOwner, LogReader {
   readonly #options: ConsumptionOptions;
   readonly #outstanding: Outstanding;
   readonly #lanes: LaneSet;
@@ -101,9 +97,10 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
 
   /** Acts on a renewal that is committed. */
   renewed({ taken, surplus }: Renewal): void {
+    const { sink, clock } = this.#options;
     this.#lanes.admit(taken);
     for (const cursor of taken) void this.#start(cursor);
-    for (const cursor of surplus) void this.#revoke(cursor, "rebalance").then(() => this.#release([cursor]));
+    for (const cursor of surplus) void cursor.windUp("rebalance", sink, clock).then(() => this.#release([cursor]));
   }
 
   pause(lane?: Lane): void {
@@ -230,39 +227,18 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
     else if (pass === "more") this.wake();
   }
 
-  #take(batches: Batches, cursor: LaneCursor<SqliteDelivery>, message: StoredMessage, scan: Scan, isRestored: boolean): boolean {
+  #take(batches: Batches, cursor: LaneCursor<SqliteDelivery>, message: LogMessage, scan: Scan, isRestored: boolean): boolean {
     if (!this.#outstanding.tryAdd(message.bytes)) return false;
-    const delivery = new SqliteDelivery(message, cursor, scan.isHigh, this, isRestored);
-    (scan.isHigh ? cursor.high : cursor.normal).open.set(message.position, delivery);
+    const delivery = new LogDelivery<LaneCursor<SqliteDelivery>, DeliveryOwner>(message, cursor, scan.isHigh, this, isRestored);
+    cursor.trackOf(scan).open.set(message.position, delivery);
     add(batches, cursor, delivery);
     return true;
   }
 
   async #start(cursor: LaneCursor<SqliteDelivery>): Promise<void> {
-    try {
-      const told = this.#options.sink.onAssigned(cursor.lane);
-      if (isPromise(told)) await told;
-    } catch {
-      this.#lanes.refuse(cursor.lane.number);
-      return this.#release([cursor]); // the sink has said why where it failed
-    }
-    if (cursor.state !== "starting") return;
-    cursor.state = "active";
-    this.wake();
-  }
-
-  async #revoke(cursor: LaneCursor<SqliteDelivery>, reason: "rebalance" | "closing"): Promise<void> {
-    if (cursor.state === "gone" || cursor.state === "revoking") return;
-    cursor.state = "revoking";
-    const { sink, clock } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(REVOKE_MS, resolve, { keepAlive: true });
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      Promise.resolve(sink.onRevoked(cursor.lane, reason, REVOKE_MS)).then(done, done);
-    });
+    if (await cursor.start(this.#options.sink)) return this.wake();
+    this.#lanes.refuse(cursor.lane.number);
+    return this.#release([cursor]);
   }
 
   /** What was acknowledged before is queued before, so nothing settled is handed over again. */
@@ -276,11 +252,12 @@ export class SqliteConsumption implements Consumption, Settler, AckOwner, LogRea
   }
 
   async #close(): Promise<void> {
+    const { sink, clock } = this.#options;
     this.#isStopped = true;
     const cursors = [...this.#lanes.cursors];
     // Others count themselves without us from now on, and take each lane once it is released.
     await write(this.#options.writer, () => this.#lanes.resign(), { isVolatile: true }).catch(() => undefined); // at worst it is counted until its lease is over
-    await Promise.all(cursors.map((cursor) => this.#revoke(cursor, "closing")));
+    await Promise.all(cursors.map((cursor) => cursor.windUp("closing", sink, clock)));
     await this.#release(cursors);
     this.#options.log.removeReader(this);
     this.#options.onClosed(this);

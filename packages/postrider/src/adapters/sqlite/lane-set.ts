@@ -1,7 +1,8 @@
 import { fail } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Connection } from "./connection.ts";
-import { LaneCursor, leaseName } from "./lane-cursor.ts";
+import { leaseName } from "../../lanes/log-cursor.ts";
+import { LaneCursor } from "./lane-cursor.ts";
 import type { CursorRow } from "./lane-cursor.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { Outstanding } from "../../base/outstanding.ts";

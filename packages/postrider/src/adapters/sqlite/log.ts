@@ -6,7 +6,7 @@ import type { Envelope, Headers, Outgoing, WireBody } from "../../envelope/envel
 import type { Connection } from "./connection.ts";
 import { logTable } from "./schema.ts";
 import { Tail } from "./tail.ts";
-import type { StoredMessage } from "./tail.ts";
+import type { LogMessage } from "../../lanes/log-delivery.ts";
 import type { Participant, Turn } from "./turn.ts";
 import { hasNone, headersToColumn, headToColumn, headerBytes, keepable } from "../../envelope/columns.ts";
 import type { Writer } from "./writer.ts";
@@ -56,7 +56,7 @@ export class Log implements Participant {
   #committedVersion = 0;
   /** Whether this turn has written rows that no reader asked for, so that the tail has a hole. */
   #hasHole = false;
-  readonly #pending: readonly [StoredMessage[], StoredMessage[]] = [[], []];
+  readonly #pending: readonly [LogMessage[], LogMessage[]] = [[], []];
   readonly #parameters: SQLInputValue[] = [];
 
   constructor(options: LogOptions) {
@@ -193,7 +193,7 @@ export class Log implements Participant {
 }
 
 /** A row that is written here. Of a class for the reason given at {@link listOf}. */
-class NewMessage implements StoredMessage {
+class NewMessage implements LogMessage {
   readonly position: number;
   readonly lane: number;
   readonly type: string;
@@ -221,7 +221,7 @@ function noRows(): TableEnd {
   return { position: 0, ordinal: 0, totalBytes: 0 };
 }
 
-function pushRow(parameters: SQLInputValue[], message: StoredMessage, end: TableEnd): void {
+function pushRow(parameters: SQLInputValue[], message: LogMessage, end: TableEnd): void {
   const { position, lane, type, bytes, storedAt, mayRepeat, envelope, headers, body } = message;
   parameters.push(
     position,
@@ -239,7 +239,7 @@ function pushRow(parameters: SQLInputValue[], message: StoredMessage, end: Table
 }
 
 /** A message that its sender cannot change any more: bytes and headers are copied, the envelope is frozen by contract. */
-function kept(message: StoredMessage): StoredMessage {
+function kept(message: LogMessage): LogMessage {
   if (typeof message.body === "string" && hasNone(message.headers)) return message;
   const headers = Object.create(null) as Record<string, string | Uint8Array>;
   for (const name of Object.keys(message.headers)) headers[name] = keepable(message.headers[name]!);

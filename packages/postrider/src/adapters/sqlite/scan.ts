@@ -1,11 +1,12 @@
 import type { StatementSync } from "node:sqlite";
 import type { Subscription } from "../../ports/transport.ts";
 import type { Column, Connection } from "./connection.ts";
-import type { LaneCursor, Track } from "./lane-cursor.ts";
+import type { LaneCursor } from "./lane-cursor.ts";
 import type { Log } from "./log.ts";
 import { logTable } from "./schema.ts";
 import type { SqliteDelivery } from "./delivery.ts";
-import type { StoredMessage, Tail } from "./tail.ts";
+import type { LogMessage } from "../../lanes/log-delivery.ts";
+import type { Tail } from "./tail.ts";
 import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
 
 // One pass may look at this many positions and hand over this many rows, so that the loop is never held for more than about a millisecond.
@@ -13,7 +14,7 @@ const MAX_SPAN = 2048;
 const MAX_ROWS = 256;
 
 /** Takes a message of a lane; false when there is no room for it. */
-export type Take = (cursor: LaneCursor<SqliteDelivery>, message: StoredMessage) => boolean;
+export type Take = (cursor: LaneCursor<SqliteDelivery>, message: LogMessage) => boolean;
 
 /** What a pass came to. */
 export type Pass = "nothing" | "more" | "full";
@@ -44,39 +45,31 @@ export class Scan {
   next(flowing: readonly LaneCursor<SqliteDelivery>[], take: Take): Pass {
     const end = this.#log.end();
     let from = end;
-    for (const cursor of flowing) from = Math.min(from, this.#trackOf(cursor).fetchedTo);
+    for (const cursor of flowing) from = Math.min(from, cursor.trackOf(this).fetchedTo);
     if (from >= end) return "nothing";
     const group = new Map<number, LaneCursor<SqliteDelivery>>();
     let upTo = end;
     for (const cursor of flowing) {
-      const { fetchedTo } = this.#trackOf(cursor);
+      const { fetchedTo } = cursor.trackOf(this);
       if (fetchedTo === from) group.set(cursor.lane.number, cursor);
       else upTo = Math.min(upTo, fetchedTo);
     }
     const { reached, isFull } = this.#tail.covers(from)
       ? this.#fromTail(group, from, upTo, take)
       : this.#fromTable(group, from, upTo, take);
-    for (const cursor of group.values()) this.#trackOf(cursor).fetchedTo = reached;
+    for (const cursor of group.values()) cursor.trackOf(this).fetchedTo = reached;
     if (isFull) return "full";
     return reached < end || upTo < end ? "more" : "nothing";
   }
 
   /** Reads positions that an earlier owner left open. False when there is no room for the next one. */
   restore(cursor: LaneCursor<SqliteDelivery>, take: Take): boolean {
-    const track = this.#trackOf(cursor);
+    const track = cursor.trackOf(this);
     while (track.restored.length > 0) {
       const chunk = track.restored.slice(0, MAX_ROWS);
       const rows = this.#statement(`position in (select value from json_each(?)) order by position`).iterate(JSON.stringify(chunk));
-      for (const row of rows as unknown as Iterable<readonly Column[]>) {
-        const message = messageOf(row);
-        if (!take(cursor, message)) return false;
-        const passed = track.restored.splice(0, track.restored.indexOf(message.position) + 1);
-        for (const position of passed.slice(0, -1)) track.open.delete(position); // not in the log any more
-      }
-      // What is left of the chunk is not in the log any more.
-      const last = chunk.at(-1)!;
-      for (const position of track.restored.filter((open) => open <= last)) track.open.delete(position);
-      track.restored = track.restored.filter((open) => open > last);
+      const found = messagesOf(rows as unknown as Iterable<readonly Column[]>);
+      if (!track.restore(chunk, found, (message) => take(cursor, message))) return false;
     }
     return true;
   }
@@ -130,10 +123,6 @@ export class Scan {
     return Math.min(end, next === undefined ? end : next.position - 1);
   }
 
-  #trackOf(cursor: LaneCursor<SqliteDelivery>): Track<SqliteDelivery> {
-    return this.isHigh ? cursor.high : cursor.normal;
-  }
-
   #statement(where: string): StatementSync {
     const statement = this.#reader.prepare(`select ${COLUMNS} from ${logTable(this.#log.id, this.isHigh)} where ${where}`);
     statement.setReturnArrays(true);
@@ -142,7 +131,7 @@ export class Scan {
 }
 
 /** A row of {@link COLUMNS} as a message. */
-export function messageOf(row: readonly Column[]): StoredMessage {
+export function messageOf(row: readonly Column[]): LogMessage {
   return {
     position: row[0] as number,
     lane: row[1] as number,
@@ -154,6 +143,10 @@ export function messageOf(row: readonly Column[]): StoredMessage {
     headers: headersFromColumn(row[7] as string | null),
     body: row[8] as string | Uint8Array,
   };
+}
+
+function* messagesOf(rows: Iterable<readonly Column[]>): Generator<LogMessage, void> {
+  for (const row of rows) yield messageOf(row);
 }
 
 function quoted(text: string): string {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { NO_HEADERS } from "../../envelope/envelope.ts";
 import { Tail } from "./tail.ts";
-import type { StoredMessage } from "./tail.ts";
+import type { LogMessage } from "../../lanes/log-delivery.ts";
 
-function stored(position: number, bytes = 100): StoredMessage {
+function stored(position: number, bytes = 100): LogMessage {
   return {
     position,
     lane: 0,

@@ -1,20 +1,5 @@
 import { Fifo } from "../../base/fifo.ts";
-import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
-
-/** A message of a log. */
-export interface StoredMessage {
-  readonly position: number;
-  readonly lane: number;
-  readonly type: string;
-  /** Bytes of body and headers. */
-  readonly bytes: number;
-  /** In milliseconds since the epoch. */
-  readonly storedAt: number;
-  readonly mayRepeat: boolean;
-  readonly envelope: Envelope | undefined;
-  readonly headers: Headers;
-  readonly body: WireBody;
-}
+import type { LogMessage } from "../../lanes/log-delivery.ts";
 
 const MAX_MESSAGES = 4096;
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -27,11 +12,11 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export class Tail {
   base = 0;
   end = 0;
-  #messages = new Fifo<StoredMessage>();
+  #messages = new Fifo<LogMessage>();
   #bytes = 0;
 
   /** Takes committed messages, the next ones of the log; `end` is the last position that the commit gave out. */
-  extend(messages: readonly StoredMessage[], end: number): void {
+  extend(messages: readonly LogMessage[], end: number): void {
     for (const message of messages) {
       this.#messages.push(message);
       this.#bytes += message.bytes;
@@ -60,7 +45,7 @@ export class Tail {
   }
 
   /** Hands the messages after `position` to `take` until it refuses one. Returns the last position that is dealt with. */
-  walk(position: number, upTo: number, take: (message: StoredMessage) => boolean): number {
+  walk(position: number, upTo: number, take: (message: LogMessage) => boolean): number {
     const messages = this.#messages;
     for (let at = this.#after(position); at < messages.length; at++) {
       const message = messages.at(at)!;

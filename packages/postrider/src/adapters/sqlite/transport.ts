@@ -22,7 +22,7 @@ import type {
 } from "../../ports/transport.ts";
 import { AppendJob } from "./append-job.ts";
 import { SqliteConsumption } from "./consumption.ts";
-import { SqliteDelivery } from "./delivery.ts";
+import { isSqliteDelivery } from "./delivery.ts";
 import { destinationStatuses, readLog } from "./log-reader.ts";
 import type { FileParts } from "./parts.ts";
 import { retireSubscription } from "./retire.ts";
@@ -181,10 +181,10 @@ export class SqliteTransport implements Transport {
 }
 
 function settleIn(transaction: StoreTransaction, delivery: Delivery): void {
-  if (!(delivery instanceof SqliteDelivery))
+  if (!isSqliteDelivery(delivery))
     throw fail("PR_FEATURE_REFUSED", { feature: "settleIn", adapter: "sqlite", reason: "the delivery is another transport's" });
   if (delivery.state !== "out") return;
-  delivery.assertOwned();
+  delivery.owner.assertOwned(delivery);
   ownTransaction(transaction).settle(delivery);
 }
 
