@@ -79,7 +79,7 @@ export const GUARDS: readonly Guard[] = [
     name: "a lane's epoch is checked in the commit",
     removal: "it is not",
     edits: [
-      { file: "adapters/sqlite/transport.ts", find: "  delivery.assertOwned();\n", replace: "" },
+      { file: "adapters/sqlite/transport.ts", find: "  delivery.owner.assertOwned(delivery);\n", replace: "" },
       {
         file: "adapters/sqlite/lane-cursor.ts",
         find: 'if (changes !== 1) throw fail("PR_LEASE_LOST", { lease: leaseName(this.lane) });',
