@@ -9,19 +9,21 @@ import { benchBroker, testTransport, virtualHost } from "./broker.test-support.t
 import type { RabbitTransport } from "./transport.ts";
 
 const broker = benchBroker();
-const ROUNDS = 12;
+const ROUNDS = 4;
 const BACKLOG = 1000;
 const STREAMED = 1500;
+const SETTLED = 100;
 const MERGED_MS = 20; // after which the transport says one by one what is settled beyond a gap
 const COMMANDS: Destination = { name: "order.commands", kind: "commands", lanes: 1, isExternal: false };
-// A first guess of 1000 messages, of which each is so small that it soon asks for 8000.
+const LARGE = 1_100_000; // bytes: more than may wait
+const LARGE_AT = 399; // of a backlog
 const READ: Subscription = {
   service: "reader",
   destination: COMMANDS,
   types: undefined,
   where: {},
   prefetchCount: 8000,
-  prefetchBytes: 32 * 1024 * 1024,
+  prefetchBytes: 1024 * 1024,
   from: "earliest",
 };
 const waiting = { pass: (ms: number) => systemClock.sleep(ms) };
@@ -38,8 +40,11 @@ describe.skipIf(broker.missing !== undefined)("the flow of a lane", () => {
     const seen = new Set<number>();
     let sent = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      await send(transport, sent, BACKLOG);
-      const reader = new Reader({ onDelivery: settleWithGaps(BACKLOG) });
+      // One is so large that the next reading asks for one message at a time, and then for more and more.
+      await send(transport, sent, LARGE_AT);
+      await transport.send([messageTo(COMMANDS, sent + LARGE_AT, String(sent + LARGE_AT).padEnd(LARGE))], { deadlineMs: 20_000 });
+      await send(transport, sent + LARGE_AT + 1, BACKLOG - LARGE_AT - 1);
+      const reader = new Reader({ onDelivery: settleWithGaps(LARGE_AT) });
       const consumption = await transport.consume(READ, reader);
       for (let at = BACKLOG; at < BACKLOG + STREAMED; at += 20) await send(transport, sent + at, 20);
       sent += BACKLOG + STREAMED;
@@ -53,6 +58,32 @@ describe.skipIf(broker.missing !== undefined)("the flow of a lane", () => {
     }
     expect(firsts).toEqual(firsts.toSorted((left, right) => left - right));
     await transport.close();
+    await host.remove();
+  });
+
+  // A queue has what came back before what is new, but what comes back late behind what came back before it.
+  test("a lane whose owners die one after another, each with all that it may have in hand, stays in its order", async () => {
+    const host = await virtualHost(broker.url, broker.managementUrl);
+    const [first, second, third] = [testTransport(host.url), testTransport(host.url), testTransport(host.url)];
+    for (const transport of [first, second, third]) await transport.open();
+    await third.apply({ destinations: [COMMANDS], subscriptions: [READ] });
+    await send(third, 0, SETTLED);
+    const settling = new Reader({ onDelivery: (delivery) => void (Number(delivery.body) < SETTLED && delivery.ack()) });
+    await first.consume(READ, settling);
+    await until(waiting, () => settling.count() === SETTLED, "it had settled some");
+    await send(third, SETTLED, BACKLOG);
+    await until(waiting, () => settling.count() > 3 * SETTLED, "it had much in hand");
+    first.abandon();
+    const holding = new Reader({ onDelivery: () => undefined });
+    await second.consume(READ, holding);
+    await until(waiting, () => holding.count() > 0, "the next owner had some in hand");
+    second.abandon();
+    const reader = new Reader();
+    await third.consume(READ, reader);
+    await until(waiting, () => reader.count() >= BACKLOG, "all had come");
+    const seen = reader.deliveries.map(({ body }) => Number(body));
+    expect(seen).toEqual(seen.toSorted((left, right) => left - right));
+    await third.close();
     await host.remove();
   });
 });
@@ -78,7 +109,7 @@ function send(transport: RabbitTransport, from: number, count: number): Promise<
   return transport.send(messages, { deadlineMs: 20_000 });
 }
 
-function messageTo(destination: Destination, at: number): Outgoing {
+function messageTo(destination: Destination, at: number, body: string = String(at)): Outgoing {
   const envelope = {
     id: `m-${at}`,
     source: "/test",
@@ -88,5 +119,5 @@ function messageTo(destination: Destination, at: number): Outgoing {
     time: "2026-01-01T00:00:00.000Z",
     partitionkey: "k",
   } as const;
-  return { destination: destination.name, envelope, headers: NO_HEADERS, body: String(at), mayRepeat: false };
+  return { destination: destination.name, envelope, headers: NO_HEADERS, body, mayRepeat: false };
 }

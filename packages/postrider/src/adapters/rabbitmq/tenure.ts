@@ -193,12 +193,13 @@ export class Tenure implements DeliveryOwner {
 
   /** Reads the lane's other queue. */
   async #read(): Promise<void> {
-    const { link, pulse, lanePrefetch } = this.#host;
+    const { link, pulse } = this.#host;
     const data = await this.#channel(link);
     if (data === undefined) return;
     this.#data = data;
-    this.#acks = new AckBook(ackChannel(data), pulse, lanePrefetch >> 2);
-    await this.#flow.start(data, (message) => this.#onData(data, message));
+    const reading = this.#flow.start(data, (message) => this.#onData(data, message));
+    this.#acks = new AckBook(ackChannel(data), pulse, this.#flow.prefetch >> 2);
+    await reading;
   }
 
   /** Reads on on another channel. Nothing that was taken is unsettled. */
@@ -241,7 +242,7 @@ export class Tenure implements DeliveryOwner {
     const { deliveryTag: tag, redelivered: wasDelivered } = message.fields;
     const found = readMessage(message);
     this.#load.push({ tag, isHigh, found, wasDelivered });
-    if (!isHigh) this.#flow.arrived(found.bytes, this.#load.bytes);
+    if (!isHigh) this.#flow.arrived(found.bytes, this.#load.bytes, wasDelivered);
     if (this.#state === "owned") this.#host.wake();
   }
 
