@@ -108,6 +108,35 @@ test("a request that nobody answers in time is rejected, and expires unhandled",
   expect(runs).toBe(1);
 });
 
+test("requests that wait beside one another each have their own time, and answered ones leave no timer behind", async () => {
+  const asked: string[] = [];
+  const silent = service("silent", (on) =>
+    on(PriceOrder, (order, { reply }) => {
+      asked.push(order.orderId);
+      return order.total > 0 ? reply({ price: 1 }) : new Promise(() => undefined);
+    }),
+  );
+  await using app = await appOf([silent], { drainMs: 10 });
+  const ended: string[] = [];
+  const ask = (orderId: string, total: number, timeoutMs: number): Promise<unknown> =>
+    app.bus
+      .as("silent")
+      .request(PriceOrder, { orderId, total }, { timeoutMs })
+      .then(
+        () => ended.push(`${orderId} answered`),
+        (error: { readonly code: string }) => ended.push(`${orderId} ${error.code}`),
+      );
+  void ask("slow", 0, 900);
+  void ask("quick", 1, 100);
+  void ask("short", 0, 300);
+  await app.pass(200);
+  expect([asked, ended]).toEqual([["slow", "quick", "short"], ["quick answered"]]);
+  await app.pass(200);
+  expect(ended).toEqual(["quick answered", "short PR_REQUEST_TIMEOUT"]);
+  await app.pass(600);
+  expect(ended).toEqual(["quick answered", "short PR_REQUEST_TIMEOUT", "slow PR_REQUEST_TIMEOUT"]);
+});
+
 test("a request whose caller has given up is not sent, and a signal that lives on is not listened to for ever", async () => {
   let runs = 0;
   const pricing = service("pricing", (on) => on(PriceOrder, (_, { reply }) => (runs++, reply({ price: 1 }))));

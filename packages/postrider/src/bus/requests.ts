@@ -1,21 +1,33 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import { deferred } from "../base/deferred.ts";
-import type { Deferred } from "../base/deferred.ts";
+import { deferred, isPromise } from "../base/deferred.ts";
+import type { Deferred, MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { PostriderError } from "../base/errors.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { validateReply } from "../contracts/read.ts";
+import type { BodyReading } from "../contracts/read.ts";
 import { REPLY_STATUS } from "../delivery/reply.ts";
 import type { FoundMessage } from "../envelope/envelope.ts";
 import { parseJson } from "../envelope/json.ts";
 import type { ReplyInbox, Transport } from "../ports/transport.ts";
 
-interface Waiting {
+const MAX_WAIT_MS = 2 ** 31 - 1; // of a timer of the runtime
+
+/** Of a class for the reason given at {@link listOf}. */
+class Waiting {
   readonly contract: AnyContract;
-  readonly answer: Deferred<unknown>;
-  readonly timer: Timer;
+  readonly timeoutMs: number;
+  /** On the monotonic clock. */
+  readonly endsAtMs: number;
+  readonly answer: Deferred<unknown> = deferred();
   /** Listens no longer for the caller's signal, which may live on for long. */
-  readonly forget: () => void;
+  forget: (() => void) | undefined;
+
+  constructor(contract: AnyContract, timeoutMs: number, endsAtMs: number) {
+    this.contract = contract;
+    this.timeoutMs = timeoutMs;
+    this.endsAtMs = endsAtMs;
+  }
 }
 
 /** What waits for answers: one inbox per process and transport, opened at the first request. */
@@ -24,6 +36,10 @@ export class Requests {
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
   #inbox: Promise<ReplyInbox> | undefined;
+  #address: string | undefined;
+  /** One for all, at the earliest end: nearly every request is answered long before. */
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
 
   constructor(transport: Transport, clock: Clock) {
     this.#transport = transport;
@@ -31,21 +47,21 @@ export class Requests {
   }
 
   /** Where answers to this process go. */
-  async address(): Promise<string> {
-    this.#inbox ??= this.#transport.replyInbox((message) => this.#answered(message));
-    return (await this.#inbox).address;
+  address(): MaybePromise<string> {
+    return this.#address ?? this.#open();
   }
 
   /** The answer to a message, or PR_REQUEST_TIMEOUT. Call it before the message is sent. */
   expect(id: string, contract: AnyContract, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    const answer = deferred<unknown>();
-    const timer = this.#clock.after(timeoutMs, () => this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs })), {
-      keepAlive: true,
-    });
-    const abort = (): void => this.#fail(id, aborted(contract, signal!));
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#waiting.set(id, { contract, answer, timer, forget: () => signal?.removeEventListener("abort", abort) });
-    return answer.promise;
+    const waiting = new Waiting(contract, timeoutMs, this.#clock.monotonicMs() + timeoutMs);
+    if (signal !== undefined) {
+      const abort = (): void => this.#fail(id, aborted(contract, signal));
+      signal.addEventListener("abort", abort, { once: true });
+      waiting.forget = () => signal.removeEventListener("abort", abort);
+    }
+    this.#waiting.set(id, waiting);
+    this.#watch(waiting.endsAtMs);
+    return waiting.answer.promise;
   }
 
   /** The request could not be sent. */
@@ -56,6 +72,38 @@ export class Requests {
   async close(): Promise<void> {
     for (const id of this.#waiting.keys()) this.#fail(id, fail("PR_SHUTDOWN", { during: "a request" }));
     await (await this.#inbox)?.close();
+  }
+
+  async #open(): Promise<string> {
+    this.#inbox ??= this.#transport.replyInbox((message) => this.#answered(message));
+    this.#address = (await this.#inbox).address;
+    return this.#address;
+  }
+
+  #watch(endsAtMs: number): void {
+    if (endsAtMs >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = endsAtMs;
+    const waitMs = Math.min(Math.max(0, endsAtMs - this.#clock.monotonicMs()), MAX_WAIT_MS);
+    this.#timer = this.#clock.after(waitMs, () => this.#expire(), { keepAlive: true });
+  }
+
+  /** Nobody waits: nothing keeps the process alive. */
+  #rest(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  #expire(): void {
+    this.#timerAt = Infinity;
+    const nowMs = this.#clock.monotonicMs();
+    let next = Infinity;
+    for (const [id, { contract, timeoutMs, endsAtMs }] of this.#waiting) {
+      if (endsAtMs > nowMs) next = Math.min(next, endsAtMs);
+      else this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs }));
+    }
+    this.#watch(next);
   }
 
   #answered(message: FoundMessage): void {
@@ -73,13 +121,14 @@ export class Requests {
         fail("PR_REPLY_FAILED", { service, contract: waiting.contract.name, reason: failureText(String(code), String(reason)) }),
       );
     }
-    void this.#accept(id, waiting, read.value);
+    const reading = validateReply(waiting.contract, read.value);
+    if (isPromise(reading)) void reading.then((late) => this.#accept(id, late));
+    else this.#accept(id, reading);
   }
 
-  async #accept(id: string, waiting: Waiting, body: unknown): Promise<void> {
-    const valid = await validateReply(waiting.contract, body);
-    if (valid.error !== undefined) return this.#fail(id, valid.error);
-    this.#take(id)?.answer.resolve(valid.body);
+  #accept(id: string, reading: BodyReading): void {
+    if (reading.error !== undefined) this.#fail(id, reading.error);
+    else this.#take(id)?.answer.resolve(reading.body);
   }
 
   #fail(id: string, reason: unknown): void {
@@ -89,8 +138,8 @@ export class Requests {
   #take(id: string): Waiting | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    waiting?.timer.cancel();
-    waiting?.forget();
+    waiting?.forget?.();
+    if (this.#waiting.size === 0) this.#rest();
     return waiting;
   }
 }

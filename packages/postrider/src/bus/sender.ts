@@ -70,13 +70,14 @@ export class ServiceSender implements Sender {
     if (contract.reply === undefined) throw fail("PR_REPLY_UNEXPECTED", { contract: contract.name });
     const { timeoutMs = REQUEST_TIMEOUT_MS, signal, ...sending } = options;
     if (!(timeoutMs > 0)) throw fail("PR_SEND_INVALID", { contract: contract.name, mistakes: "timeoutMs must be more than 0" });
-    const replyTo = await requests.address();
+    const address = requests.address();
+    const replyTo = isPromise(address) ? await address : address;
     const { id, messages } = runtime.compose(contract, body, {
       options: { expiresAfterMs: timeoutMs, ...sending },
       identify: this.#identify,
       replyTo,
     });
-    const composed = await messages;
+    const composed = isPromise(messages) ? await messages : messages;
     if (signal?.aborted === true) throw aborted(contract, signal); // before anything is sent
     const answer = requests.expect(id, contract, timeoutMs, signal);
     this.#outbound.send(composed, true).catch((error: unknown) => requests.forget(id, error));

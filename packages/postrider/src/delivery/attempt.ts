@@ -201,14 +201,7 @@ function callHandler(options: AttemptOptions, work: Work, context: RunContext): 
 /** A handler that did nothing to commit: the transport settles by itself, grouped with others. */
 function settleQuietly(options: AttemptOptions, work: Work, unit: UnitOfWork): void {
   unit.seal();
-  const settled = work.delivery!.ack();
-  if (isPromise(settled))
-    settled.catch((error: unknown) =>
-      options.runtime.logger.warn(
-        { err: error, service: options.runtime.service },
-        "a handled message could not be settled; it will come again",
-      ),
-    );
+  options.settlement.settleQuietly(work.delivery!);
 }
 
 async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Promise<void> {

@@ -117,7 +117,7 @@ export class UnitOfWork implements StoreTransactionOptions {
     const settleIn = this.#settleIn;
     if (this.#inbox === undefined && this.isEmpty)
       return settleIn === undefined ? undefined : void (await runtime.store!.transaction(settleIn));
-    if (runtime.store === undefined) return this.#sendDirectly();
+    if (runtime.store === undefined) return void (await this.#sendDirectly());
     await runtime.store.transaction((transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]), this);
     this.#wake();
   }
@@ -204,16 +204,23 @@ export class UnitOfWork implements StoreTransactionOptions {
   }
 
   async #sendDirectly(): Promise<void> {
-    const runtime = this.#runtime;
     if (this.#scheduled !== undefined || this.#cancelled !== undefined)
-      throw fail("PR_STORE_NEEDED", { feature: "schedule", service: runtime.service });
-    for (const kind of ["command", "event"] as const) {
-      const batch = (this.#outgoing ?? NONE).filter((message: Outgoing) => (message.envelope.kind === "event") === (kind === "event"));
-      if (batch.length === 0) continue;
-      const outcomes = await runtime.transportOf(kind).send(batch, { deadlineMs: runtime.sendDeadlineMs });
-      const failed = outcomes.find((outcome) => outcome !== undefined);
-      if (failed !== undefined) throw failed;
-    }
+      throw fail("PR_STORE_NEEDED", { feature: "schedule", service: this.#runtime.service });
+    const outgoing = this.#outgoing ?? NONE;
+    if (outgoing.length === 1) return this.#sendBatch(outgoing); // most handlers that send
+    const isEvent = ({ envelope }: Outgoing): boolean => envelope.kind === "event";
+    await this.#sendBatch(outgoing.filter((message) => !isEvent(message)));
+    await this.#sendBatch(outgoing.filter(isEvent));
+  }
+
+  /** Sends messages that go to one transport. */
+  async #sendBatch(batch: readonly Outgoing[]): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    const { transportOf, sendDeadlineMs } = this.#runtime;
+    const outcomes = await transportOf(first.envelope.kind === "event" ? "event" : "command").send(batch, { deadlineMs: sendDeadlineMs });
+    const failed = outcomes.find((outcome) => outcome !== undefined);
+    if (failed !== undefined) throw failed;
   }
 
   #wake(): void {
