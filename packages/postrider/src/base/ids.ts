@@ -60,12 +60,17 @@ export function derivedId(causeId: string, ...parts: readonly (string | number)[
   return `${time}-7${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(8, 20)}`;
 }
 
-/** The lane of a key: the same on every machine and in every release. FNV-1a over UTF-16 units, 32 bits. */
+/** The lane of a key: the same on every machine and in every release. */
 export function laneOf(key: string, lanes: number): number {
+  return hashOf(key) % lanes;
+}
+
+/** The same on every machine and in every release, and never to change, because lanes go by it: FNV-1a over UTF-16 units, 32 bits. */
+export function hashOf(text: string): number {
   let state = 0x811c9dc5;
-  for (let at = 0; at < key.length; at++) state = Math.imul(state ^ key.charCodeAt(at), 0x01000193);
-  state ^= state >>> 16; // FNV's low bits are weak on short keys
-  return (state >>> 0) % lanes;
+  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193);
+  state ^= state >>> 16; // FNV's low bits are weak on short texts
+  return state >>> 0;
 }
 
 function uuidText(ms: number, versionAndCounter: number, variant: number, tail: string): string {

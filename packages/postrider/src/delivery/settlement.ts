@@ -1,3 +1,4 @@
+import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { isPostriderError } from "../base/errors.ts";
 import { deadLetterOf } from "../deadletters/letter.ts";
@@ -34,6 +35,7 @@ interface FoundLetter {
 /** Ends messages otherwise than by success, each in one transaction with its settling: put off, parked, given up. Nothing is ever settled before its row is safe. */
 export class Settlement {
   readonly #options: SettlementOptions;
+  #heard: Promise<void> | undefined;
 
   constructor(options: SettlementOptions) {
     this.#options = options;
@@ -50,6 +52,16 @@ export class Settlement {
     if (work.held !== undefined) return (transaction) => this.#completeHeld(transaction, work);
     const { colocated } = this.#options;
     return colocated === undefined ? undefined : (transaction) => colocated.settleIn(transaction, delivery!);
+  }
+
+  /** Settles a message that needs nothing else, and waits for nobody. */
+  settleQuietly(delivery: Delivery): void {
+    const settled = delivery.ack();
+    // What a transport settles together has one promise: that is heard once, and not by each of a hundred.
+    if (settled === this.#heard || !isPromise(settled)) return;
+    this.#heard = settled;
+    const { logger, service } = this.#options.runtime;
+    settled.catch((error: unknown) => logger.warn({ err: error, service }, "handled messages could not be settled; they will come again"));
   }
 
   /** Settles a message that needs nothing else. */

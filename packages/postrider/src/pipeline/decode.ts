@@ -178,7 +178,7 @@ function finished(route: Route, envelope: Envelope, reading: BodyReading): Decod
   const { body } = reading;
   let key: string | undefined;
   try {
-    key = envelope.partitionkey ?? contract.key?.(body);
+    key = envelope.partitionkey ?? contract.key?.(body) ?? undefined; // an untyped caller's null is no key either
   } catch (cause) {
     return unreadable(
       envelope,

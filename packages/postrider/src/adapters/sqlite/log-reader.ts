@@ -3,7 +3,7 @@ import type { DestinationStatus, ReadMessage, ReadRange } from "../../ports/tran
 import { rowsAfter } from "./backlog.ts";
 import type { Column, Connection } from "./connection.ts";
 import type { Log } from "./log.ts";
-import { messageOf } from "./scan.ts";
+import { StoredMessage } from "./scan.ts";
 import { logTable } from "./schema.ts";
 import { allDestinations } from "./topology.ts";
 
@@ -26,7 +26,7 @@ export async function* readLog(reader: Connection, log: Log, range: ReadRange, c
     const rows = statement.all(after, to) as unknown as readonly (readonly Column[])[];
     if (rows.length === 0) return;
     for (const row of rows) {
-      const { position, lane, storedAt, envelope, headers, body } = messageOf(row);
+      const { position, lane, storedAt, envelope, headers, body } = new StoredMessage(row);
       after = position;
       yield { position, lane, storedAt: new Date(storedAt).toISOString(), envelope, headers, body };
     }

@@ -7,6 +7,7 @@ import { logTable } from "./schema.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { LogMessage } from "../../lanes/log-delivery.ts";
 import type { Tail } from "./tail.ts";
+import type { Envelope, Headers, WireBody } from "../../envelope/envelope.ts";
 import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
 
 // One pass may look at this many positions and hand over this many rows, so that the loop is never held for more than about a millisecond.
@@ -105,7 +106,7 @@ export class Scan {
     let rows = 0;
     let last = from;
     for (const row of statement.iterate(from, upTo) as unknown as Iterable<readonly Column[]>) {
-      const message = messageOf(row);
+      const message = new StoredMessage(row);
       if (!take(group.get(message.lane)!, message)) return { reached: message.position - 1, isFull: true };
       last = message.position;
       rows++;
@@ -130,23 +131,33 @@ export class Scan {
   }
 }
 
-/** A row of {@link COLUMNS} as a message. */
-export function messageOf(row: readonly Column[]): LogMessage {
-  return {
-    position: row[0] as number,
-    lane: row[1] as number,
-    type: row[2] as string,
-    bytes: row[3] as number,
-    storedAt: row[4] as number,
-    mayRepeat: row[5] === 1,
-    envelope: headFromColumn(row[6] as string | null),
-    headers: headersFromColumn(row[7] as string | null),
-    body: row[8] as string | Uint8Array,
-  };
+/** A row of {@link COLUMNS} as a message. Of a class for the reason given at {@link listOf}. */
+export class StoredMessage implements LogMessage {
+  readonly position: number;
+  readonly lane: number;
+  readonly type: string;
+  readonly bytes: number;
+  readonly storedAt: number;
+  readonly mayRepeat: boolean;
+  readonly envelope: Envelope | undefined;
+  readonly headers: Headers;
+  readonly body: WireBody;
+
+  constructor(row: readonly Column[]) {
+    this.position = row[0] as number;
+    this.lane = row[1] as number;
+    this.type = row[2] as string;
+    this.bytes = row[3] as number;
+    this.storedAt = row[4] as number;
+    this.mayRepeat = row[5] === 1;
+    this.envelope = headFromColumn(row[6] as string | null);
+    this.headers = headersFromColumn(row[7] as string | null);
+    this.body = row[8] as WireBody;
+  }
 }
 
 function* messagesOf(rows: Iterable<readonly Column[]>): Generator<LogMessage, void> {
-  for (const row of rows) yield messageOf(row);
+  for (const row of rows) yield new StoredMessage(row);
 }
 
 function quoted(text: string): string {
