@@ -35,8 +35,8 @@ export const GUARDS: readonly Guard[] = [
       },
       {
         file: "delivery/attempt.ts",
-        find: "if (!options.settlement.isInside(work)) await work.delivery!.ack();",
-        replace: "if (work.held === undefined) await work.delivery!.ack();",
+        find: "options.settlement.isInside(run.work) ? undefined",
+        replace: "run.work.held !== undefined ? undefined",
       },
     ],
     test: at("after-commit #2 (one, charge)"),
@@ -48,8 +48,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: "delivery/attempt.ts",
-        find: "  await unit.complete();\n",
-        replace: "  if (!options.settlement.isInside(work)) await work.delivery!.ack();\n  await unit.complete();\n",
+        find: "    await run.unit.complete();\n",
+        replace: "    if (!options.settlement.isInside(run.work)) await run.work.delivery!.ack();\n    await run.unit.complete();\n",
       },
     ],
     test: at("before-commit #3 (apart, charge)"),
@@ -99,7 +99,9 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "the key gate lets one of a key through",
     removal: "it is always open",
-    edits: [{ file: "delivery/key-gate.ts", find: "if (!this.#taken.has(key)) {", replace: "if (key !== undefined) {" }],
+    edits: [
+      { file: "delivery/key-gate.ts", find: "if (this.#taken.add(key, undefined)) return", replace: "if (key !== undefined) return" },
+    ],
     test: NO_CRASH,
     finds: "reordered",
   },

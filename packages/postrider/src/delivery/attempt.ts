@@ -144,8 +144,14 @@ async function finish(options: AttemptOptions, run: Run, called: Promise<void> |
   try {
     if (called !== undefined) await called;
     handlerDone(options, run);
-    if (isQuiet(run)) settleQuietly(options, run.work, run.unit);
-    else await commit(options, run.work, run.unit);
+    if (isQuiet(run)) {
+      settleQuietly(options, run.work, run.unit);
+      return HANDLED;
+    }
+    await run.unit.complete();
+    // The ack must follow the commit: before it, a crash between the two would lose the message.
+    const settled = options.settlement.isInside(run.work) ? undefined : run.work.delivery!.ack();
+    if (isPromise(settled)) await settled;
     return HANDLED;
   } catch (thrown) {
     return abandon(run, thrown);
@@ -167,9 +173,13 @@ function isInterruption(thrown: unknown): boolean {
   return isLeaseLost(thrown) || isPostriderError(thrown, "PR_SHUTDOWN");
 }
 
-/** Whether its transaction may be shared with others. What has failed, or may have ended a process, is alone: nobody else's effects hang on it. */
+/**
+ * Whether its transaction may be shared with others. What has failed, or has probably ended a process, is alone: nobody else's effects hang on it.
+ *
+ * A suspect that runs beside others shares as they do: after a crash there are thousands of them, of which one at most is to blame.
+ */
 function mayShare({ sharedTransactions }: AttemptOptions, work: Work): boolean {
-  return sharedTransactions && !work.runsAlone && !work.isSuspect && work.held === undefined && !work.isProbe;
+  return sharedTransactions && !work.runsAlone && work.held === undefined && !work.isProbe;
 }
 
 function isQuiet({ unit, settlesAlone }: Run): boolean {
@@ -202,12 +212,6 @@ function callHandler(options: AttemptOptions, work: Work, context: RunContext): 
 function settleQuietly(options: AttemptOptions, work: Work, unit: UnitOfWork): void {
   unit.seal();
   options.settlement.settleQuietly(work.delivery!);
-}
-
-async function commit(options: AttemptOptions, work: Work, unit: UnitOfWork): Promise<void> {
-  await unit.complete();
-  // The ack must follow the commit: before it, a crash between the two would lose the message.
-  if (!options.settlement.isInside(work)) await work.delivery!.ack();
 }
 
 function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
