@@ -29,6 +29,11 @@ export const OrderSchema = z.object({
 /** What {@link orders} makes. */
 export type Order = z.infer<typeof OrderSchema>;
 
+/** Takes what is JSON: for figures beside others that check nothing. */
+export const UncheckedSchema = {
+  "~standard": { version: 1, vendor: "bench", validate: (value: unknown) => ({ value: value as Order }) },
+} as const;
+
 /** A small order for the largest backlogs, where a full one would only measure the disk's size. */
 export const TinySchema = z.object({ orderId: z.string(), amount: z.number() });
 

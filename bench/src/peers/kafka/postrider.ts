@@ -1,7 +1,7 @@
 import { command, createBus, service, type Bus } from "postrider";
 import { kafka } from "postrider/kafka";
 import { z } from "zod";
-import { numberOf, orders, OrderSchema, type Order } from "../../order.ts";
+import { numberOf, orders, OrderSchema, UncheckedSchema, type Order } from "../../order.ts";
 import { freshName, PARTITIONS, type KafkaPeer } from "./peer.ts";
 
 const SENDER = "storefront";
@@ -12,11 +12,6 @@ export interface PostriderOnKafka {
   /** Whether both sides check every field of every order, as an app's contract would. */
   readonly isChecked: boolean;
 }
-
-/** Takes what is JSON: for figures beside others that check nothing. */
-const Unchecked = {
-  "~standard": { version: 1, vendor: "bench", validate: (value: unknown) => ({ value: value as Order }) },
-} as const;
 
 /** Postrider on Kafka without a store, everything else at its defaults. */
 export class PostriderKafka implements KafkaPeer {
@@ -74,7 +69,7 @@ export class PostriderKafka implements KafkaPeer {
 }
 
 function contracts(context: string, { isChecked }: PostriderOnKafka) {
-  const schema = isChecked ? OrderSchema : Unchecked;
+  const schema = isChecked ? OrderSchema : UncheckedSchema;
   const key = (order: Order): string => order.orderId;
   return {
     PlaceOrder: command(`${context}.place`, { schema, key }),

@@ -4,6 +4,7 @@ import { flood, type Carrier } from "../../load.ts";
 import { Stopwatch, type Metrics } from "../../measure.ts";
 import { virtualHost } from "../../servers/rabbitmq.ts";
 import type { MessageKind, RabbitPeer, Writer } from "./peer.ts";
+import type { PostriderOnRabbit } from "./postrider.ts";
 
 const WINDOW = 100; // sends in flight, for all alike
 const PACED_PER_SECOND = 500;
@@ -27,8 +28,9 @@ const RIVALS: readonly Rival[] = [
     title: "amqplib by hand, acks merged",
     open: async (kind) => (await import("./by-hand.ts")).byHand(kind, "merged"),
   },
-  { name: "postrider", title: "Postrider, no store", open: async (kind) => (await import("./postrider.ts")).postriderOn(kind) },
-  { name: "postrider-lane", title: "Postrider, one lane", open: async (kind) => (await import("./postrider.ts")).postriderOn(kind, 1) },
+  { name: "postrider", title: "Postrider, no store", open: postrider({ isChecked: false }) },
+  { name: "postrider-zod", title: "Postrider, no store, every field checked on both sides", open: postrider({ isChecked: true }) },
+  { name: "postrider-lane", title: "Postrider, one lane", open: postrider({ isChecked: false, lanes: 1 }) },
   { name: "nestjs", title: "NestJS 12, prefetch 50", open: async () => (await import("./nestjs.ts")).nestjs(50) },
   { name: "nestjs-1000", title: "NestJS 12, prefetch 1000", open: async () => (await import("./nestjs.ts")).nestjs(1000) },
   { name: "nestjs-defaults", title: "NestJS 12 as it comes", open: async () => (await import("./nestjs.ts")).nestjs(undefined) },
@@ -36,25 +38,29 @@ const RIVALS: readonly Rival[] = [
 
 /** Postrider on RabbitMQ beside amqplib by hand and NestJS: writing, reading a backlog, both at once, and latency at a slow pace. */
 export const rabbitmqCases: readonly Case[] = [
-  ...group("publishing", "publish", "event", ["raw", "postrider", "postrider-lane", "nestjs", "nestjs-defaults"], write),
+  ...group("publishing", "publish", "event", ["raw", "postrider", "postrider-zod", "postrider-lane", "nestjs", "nestjs-defaults"], write),
   ...group("sending", "send", "command", ["raw", "postrider"], write),
   ...group(
     "reading",
     "read",
     "event",
-    ["raw", "raw-merged", "postrider", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
+    ["raw", "raw-merged", "postrider", "postrider-zod", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
     drain,
   ),
   ...group(
     "both at once",
     "both",
     "event",
-    ["raw", "raw-merged", "postrider", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
+    ["raw", "raw-merged", "postrider", "postrider-zod", "postrider-lane", "nestjs", "nestjs-1000", "nestjs-defaults"],
     both,
   ),
   ...group("commands both at once", "both-commands", "command", ["raw", "postrider"], both),
   ...group("latency", "latency", "event", ["raw", "postrider", "nestjs"], pacedBoth),
 ];
+
+function postrider(options: PostriderOnRabbit): Rival["open"] {
+  return async (kind) => (await import("./postrider.ts")).postriderOn(kind, options);
+}
 
 function group(what: string, prefix: string, kind: MessageKind, names: readonly string[], measure: Measure): readonly Case[] {
   return RIVALS.filter(({ name }) => names.includes(name)).map(({ name, title, open }) => ({

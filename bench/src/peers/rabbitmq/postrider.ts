@@ -1,26 +1,29 @@
-import { command, createBus, event, service, type Bus } from "postrider";
+import { command, createBus, event, service, type Bus, type Service } from "postrider";
 import { rabbitmq } from "postrider/rabbitmq";
-import { numberOf, orders, OrderSchema } from "../../order.ts";
+import { numberOf, orders, OrderSchema, UncheckedSchema } from "../../order.ts";
 import { SENDER } from "../../postrider.ts";
 import type { MessageKind, RabbitPeer } from "./peer.ts";
 
-interface Start {
-  readonly url: string;
-  readonly kind: MessageKind;
-  readonly lanes: number;
-  readonly run: string;
-  readonly onHandled: (n: number) => void;
-}
-
 const DEFAULT_LANES = 8;
 const READER = "ordering";
-const PlaceOrder = command("order.place", { schema: OrderSchema, key: (order) => order.orderId });
-const OrderPlaced = event("order.placed", { schema: OrderSchema, key: (order) => order.orderId });
 
-/** Postrider without a store, all else as it comes but perhaps the lanes: eight, schema checked on both sides. */
-export function postriderOn(kind: MessageKind, lanes: number = DEFAULT_LANES): RabbitPeer {
-  const started = (url: string, run: string, onHandled: (n: number) => void): Promise<Bus> =>
-    startedOn({ url, kind, lanes, run, onHandled });
+/** What of Postrider is measured. */
+export interface PostriderOnRabbit {
+  /** Whether both sides check every field of every order, as an app's contract would. */
+  readonly isChecked: boolean;
+  readonly lanes?: number;
+}
+
+/** Postrider without a store, all else as it comes but perhaps the lanes: eight. */
+export function postriderOn(kind: MessageKind, { isChecked, lanes = DEFAULT_LANES }: PostriderOnRabbit): RabbitPeer {
+  const schema = isChecked ? OrderSchema : UncheckedSchema;
+  const PlaceOrder = command("order.place", { schema, key: (order) => order.orderId });
+  const OrderPlaced = event("order.placed", { schema, key: (order) => order.orderId });
+  const started = (url: string, run: string, onHandled: (n: number) => void): Promise<Bus> => {
+    const contract = kind === "event" ? OrderPlaced : PlaceOrder;
+    const handler = service(READER, (on) => on(contract, (order) => onHandled(numberOf(order))));
+    return startedOn(url, handler, { lanes, run });
+  };
   return {
     async openWriter(url) {
       const bus = await started(url, SENDER, () => {});
@@ -38,16 +41,9 @@ export function postriderOn(kind: MessageKind, lanes: number = DEFAULT_LANES): R
   };
 }
 
-async function startedOn({ url, kind, lanes, run, onHandled }: Start): Promise<Bus> {
+async function startedOn(url: string, handler: Service, { lanes, run }: { readonly lanes: number; readonly run: string }): Promise<Bus> {
   const transport = rabbitmq(url);
-  const handle = (order: { readonly orderId: string }): void => onHandled(numberOf(order));
-  const services = [
-    service(SENDER, () => {}),
-    service(READER, (on) => {
-      if (kind === "event") on(OrderPlaced, handle);
-      else on(PlaceOrder, handle);
-    }),
-  ];
+  const services = [service(SENDER, () => {}), handler];
   const bus = createBus({ services, lanes, run: [run], commands: transport, events: transport, store: "none" });
   await bus.start();
   return bus;

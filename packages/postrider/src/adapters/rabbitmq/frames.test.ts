@@ -65,8 +65,13 @@ function decoded(bytes: Buffer): ClientFrame[] {
   return frames;
 }
 
+const FIRST: Envelope = { ...ENVELOPE, correlationid: ENVELOPE.id, conversationid: ENVELOPE.id };
+
 const CASES: readonly (readonly [string, Publish])[] = [
   ["a plain one", publish()],
+  ["one that begins a thread and a conversation", publish({ envelope: FIRST })],
+  ["such a one with a priority", publish({ envelope: FIRST }, { priority: 5 })],
+  ["such a one with an id beyond ASCII", publish({ envelope: { ...FIRST, id: "ü", correlationid: "ü", conversationid: "ü" } })],
   [
     "texts beyond ASCII and beyond a short loop",
     publish({ envelope: { ...ENVELOPE, subject: "ü€😀".repeat(100), partitionkey: "schlüssel" } }),
@@ -97,6 +102,12 @@ test.for(CASES)("properties are read as the client reads them: %s", ([, one]) =>
   const { bytes: __, ...read } = readMessage({ properties: propertiesBy(one), content });
   expect(read).toEqual(expected);
   expect(read.envelope).toBeDefined();
+});
+
+test("what begins a thread and a conversation is read with both, and says so by a property alone", () => {
+  const one = publish({ envelope: FIRST });
+  expect(Object.keys(one.options.headers as object)).not.toContain("cloudEvents:correlationid");
+  expect(readMessage({ properties: propertiesBy(one), content: one.content }).envelope).toEqual(FIRST);
 });
 
 test("headers that no frame can hold are refused, and what comes before and behind is whole", () => {

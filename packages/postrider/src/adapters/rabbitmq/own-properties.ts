@@ -6,6 +6,9 @@ import { DEFAULT_TYPE, PREFIX, REPEAT_HEADER, SPEC_HEADER, TRACE_NAMES, VERSION_
 const LONG_TEXT = 0x53; // S
 const HAS_CONTENT_ENCODING = 1 << 14;
 const NEEDED = (1 << 15) | (1 << 13); // content type, headers
+const HAS_DELIVERY_MODE = 1 << 12;
+const HAS_PRIORITY = 1 << 11;
+const HAS_CORRELATION_ID = 1 << 10;
 const MAX_KNOWN = 200; // names may come from others' messages: not without end
 const SHORT = 64; // longer texts are made faster than compared
 
@@ -32,6 +35,8 @@ interface Table {
   headers: Headers;
   mayRepeat: boolean;
   readonly bytes: number;
+  /** Behind it. */
+  readonly end: number;
 }
 
 /** A text that was read at this place before: mostly it is the same again. */
@@ -85,15 +90,28 @@ export function ownPropertiesOf(bytes: Buffer, at: number): OwnProperties | unde
   const table = tableAt(bytes, next);
   if (table === undefined) return undefined;
   if (contentType !== DEFAULT_TYPE) table.attributes["datacontenttype"] = contentType;
+  if (table.attributes["correlationid"] === undefined && (flags & HAS_CORRELATION_ID) !== 0) addThread(table, bytes, flags);
   const envelope = checkEnvelope(table.attributes);
   return typeof envelope === "string" ? undefined : new OwnProperties(envelope, table, contentEncoding);
+}
+
+/** A message that nothing caused has the id of its thread only here, and no other for its conversation: it is its own. */
+function addThread({ attributes, end }: Table, bytes: Buffer, flags: number): void {
+  const sizeAt = end + ((flags & HAS_DELIVERY_MODE) === 0 ? 0 : 1) + ((flags & HAS_PRIORITY) === 0 ? 0 : 1);
+  const from = sizeAt + 1;
+  const to = from + bytes[sizeAt]!;
+  if (from === to) return;
+  const { id } = attributes;
+  const thread = typeof id === "string" && isAt(id, bytes, from, to) ? id : bytes.toString("utf8", from, to);
+  attributes["correlationid"] = thread;
+  attributes["conversationid"] ??= thread;
 }
 
 /** A table of headers, if it has texts only, and an envelope in them. */
 function tableAt(bytes: Buffer, sizeAt: number): Table | undefined {
   const size = bytes.readUInt32BE(sizeAt);
   const end = sizeAt + 4 + size;
-  const table: Table = { attributes: {}, headers: NO_HEADERS, mayRepeat: false, bytes: size };
+  const table: Table = { attributes: {}, headers: NO_HEADERS, mayRepeat: false, bytes: size, end };
   let isOurs = false;
   for (let place = 0, at = sizeAt + 4; at < end; place++) {
     const nameEnd = at + 1 + bytes[at]!;

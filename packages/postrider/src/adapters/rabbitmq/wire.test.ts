@@ -18,6 +18,12 @@ function outgoing(change: Partial<Outgoing> = {}): Outgoing {
   return { destination: "order.events", envelope: ENVELOPE, headers: NO_HEADERS, body: "{}", mayRepeat: false, ...change };
 }
 
+const { correlationid: _, ...WITHOUT_THREAD } = ENVELOPE;
+
+function threadOf(id: string): Pick<Envelope, "id" | "correlationid" | "conversationid"> {
+  return { id, correlationid: id, conversationid: id };
+}
+
 type Properties = Parameters<typeof readMessage>[0]["properties"];
 const found = (properties: object, body: string | Uint8Array = "{}") =>
   readMessage({ properties: properties as Properties, content: contentOf(body) });
@@ -48,8 +54,34 @@ test("texts that are too long for a property are only in the headers", () => {
   expect((options.headers as Record<string, unknown>)["cloudEvents:id"]).toBe(id);
 });
 
+test("a message that nothing caused says only in a property whose thread and conversation it is: its own", () => {
+  const envelope = { ...ENVELOPE, correlationid: ENVELOPE.id, conversationid: ENVELOPE.id };
+  const options = publishOptionsOf(outgoing({ envelope }));
+  expect(options.correlationId).toBe("m-1");
+  const names = Object.keys(options.headers as object);
+  expect(names.filter((name) => name.endsWith("correlationid") || name.endsWith("conversationid"))).toEqual([]);
+  expect(found(options).envelope).toEqual(envelope);
+});
+
+test("messages from before, with both in headers, are read as they were", () => {
+  const options = publishOptionsOf(outgoing());
+  const headers = { ...(options.headers as object), "cloudEvents:correlationid": "m-1", "cloudEvents:conversationid": "m-1" };
+  expect(found({ ...options, headers, correlationId: "m-1" }).envelope).toEqual({
+    ...ENVELOPE,
+    correlationid: "m-1",
+    conversationid: "m-1",
+  });
+  expect(found({ ...options, headers: { ...headers, "cloudEvents:conversationid": undefined } }).envelope).toEqual({
+    ...ENVELOPE,
+    correlationid: "m-1",
+  });
+});
+
 test.for([
   ["texts", {}],
+  ["the start of a thread, with an id too long for a property", { envelope: { ...ENVELOPE, ...threadOf("i".repeat(300)) } }],
+  ["a thread of its own in another's conversation", { envelope: { ...ENVELOPE, ...threadOf("m-1"), conversationid: "c-1" } }],
+  ["no thread", { envelope: WITHOUT_THREAD }],
   ["bytes among the headers", { headers: { text: "t", bytes: Uint8Array.of(0, 255) } }],
   ["another content type", { envelope: { ...ENVELOPE, datacontenttype: "application/xml" } }],
   ["a repetition", { mayRepeat: true }],

@@ -17,6 +17,7 @@ export interface WireFound extends FoundMessage {
 type HeaderTable = Record<string, unknown>;
 
 const MAX_SHORT_TEXT_BYTES = 255; // AMQP 0-9-1 short string: every property, and every header's name
+const MAX_BYTES_OF_CHARACTER = 3; // UTF-8, of a UTF-16 unit
 /** The delivery mode of a message that is kept over a restart of the broker. */
 export const PERSISTENT = 2;
 const TEXT_ENCODING = "utf-8";
@@ -37,13 +38,15 @@ export function contentOf(body: WireBody): Buffer {
 /**
  * A message as AMQP carries it: CloudEvents' binary mode in headers (`cloudEvents:id` …), and the properties that plain readers look at.
  *
+ * A message that nothing caused begins its thread and its conversation: their ids are its own, and only the property says so (see {@link beginsThread}).
  * Text is told from bytes by the content encoding.
  */
 export function publishOptionsOf(
   { envelope, headers, body, mayRepeat }: Outgoing,
   { mandatory = false }: { readonly mandatory?: boolean } = {},
 ): AmqpPublishOptions {
-  const table = headerTable(envelope, headers);
+  const correlationId = shortText(envelope.correlationid);
+  const table = headerTable(envelope, headers, beginsThread(envelope, correlationId));
   if (mayRepeat) table[REPEAT_HEADER] = "1";
   return {
     mandatory,
@@ -52,7 +55,7 @@ export function publishOptionsOf(
     contentType: shortText(envelope.datacontenttype ?? DEFAULT_TYPE),
     contentEncoding: typeof body === "string" ? TEXT_ENCODING : undefined,
     messageId: shortText(envelope.id),
-    correlationId: shortText(envelope.correlationid),
+    correlationId,
     type: shortText(envelope.type),
     appId: shortText(envelope.source),
     timestamp: secondsOf(envelope.time),
@@ -85,10 +88,27 @@ function readAny({ properties, content }: Pick<AmqpMessage, "properties" | "cont
   const { envelope, headers: own } = head as { readonly envelope: Envelope; readonly headers: Record<string, string | Uint8Array> };
   const mayRepeat = own[REPEAT_HEADER] !== undefined;
   delete own[REPEAT_HEADER];
-  return { envelope, headers: own, body: ownBody(content, properties.contentEncoding), mayRepeat, bytes };
+  return {
+    envelope: withThread(envelope, properties.correlationId),
+    headers: own,
+    body: ownBody(content, properties.contentEncoding),
+    mayRepeat,
+    bytes,
+  };
 }
 
-function headerTable(envelope: Envelope, headers: Headers): HeaderTable {
+/** Whether both are its own id, and the property has room for it: then they need no headers of their own, which are 135 bytes. */
+function beginsThread({ id, correlationid, conversationid }: Envelope, correlationId: string | undefined): boolean {
+  return correlationid === id && conversationid === id && correlationId === id;
+}
+
+/** An envelope with what {@link beginsThread} has left out. */
+function withThread(envelope: Envelope, correlationId: unknown): Envelope {
+  if (envelope.correlationid !== undefined || typeof correlationId !== "string" || correlationId === "") return envelope;
+  return { ...envelope, correlationid: correlationId, conversationid: envelope.conversationid ?? correlationId };
+}
+
+function headerTable(envelope: Envelope, headers: Headers, isFirst: boolean): HeaderTable {
   const own = Object.keys(headers);
   // Others' names need an object without any of its own; ours are quicker in an ordinary one, which the engine gives a shape.
   const table = (own.length === 0 ? {} : Object.create(null)) as HeaderTable;
@@ -99,6 +119,7 @@ function headerTable(envelope: Envelope, headers: Headers): HeaderTable {
   table[SPEC_HEADER] = "1.0";
   for (const name of Object.keys(envelope)) {
     const value = envelope[name as keyof Envelope];
+    if (isFirst && (name === "correlationid" || name === "conversationid")) continue;
     if (value !== undefined && name !== "datacontenttype") table[headerName(name)] = String(value);
   }
   return table;
@@ -114,6 +135,7 @@ function headerName(attribute: string): string {
 
 function shortText(text: string | undefined): string | undefined {
   if (text === undefined || text.length > MAX_SHORT_TEXT_BYTES) return undefined;
+  if (text.length * MAX_BYTES_OF_CHARACTER <= MAX_SHORT_TEXT_BYTES) return text;
   return Buffer.byteLength(text) > MAX_SHORT_TEXT_BYTES ? undefined : text;
 }
 
