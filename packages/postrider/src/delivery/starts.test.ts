@@ -4,7 +4,7 @@ import { StartLedger } from "./starts.ts";
 import type { LoneTurn } from "./starts.ts";
 import type { Work } from "./work.ts";
 
-const MAX_STARTS = 5;
+const MAX_STARTS = 4;
 
 /** A suspect that has started twice before, so that its next start must be alone. */
 async function suspect(ledger: StartLedger, id: string): Promise<Work> {
@@ -49,6 +49,15 @@ test("who merely waited for its lone turn when the process ended is not blamed",
     await settledTurns();
   }
   expect(await process().admit(neighbour)).toBe("run");
+});
+
+test("where many starts are allowed only the last two are alone", async () => {
+  const { starts } = memoryWorld().store("billing");
+  const process = (): StartLedger => new StartLedger(starts, 10, { last: Promise.resolve() });
+  const work = { ready: { envelope: { id: "hit" } }, held: undefined, runsAlone: false } as unknown as Work;
+  const alone: boolean[] = [];
+  while ((await process().admit(work)) === "run") alone.push(work.runsAlone);
+  expect(alone).toEqual([false, false, false, false, false, false, false, true, true]);
 });
 
 /** Lets every promise that can go on go on. */

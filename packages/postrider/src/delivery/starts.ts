@@ -11,8 +11,10 @@ export interface LoneTurn {
 /** What a service may do with a message that may have ended its process. */
 export type Admission = "run" | "poison";
 
-// A suspect runs beside others once more, so that one crash does not slow a whole backlog down; after a second crash it runs alone, so that a third accuses nobody else.
-const STARTS_BESIDE_OTHERS = 2;
+// A suspect runs beside others once more at least, so that one crash does not slow a whole backlog down; its last two starts are alone, so that what is given up is what was to blame.
+// Who allows many starts expects processes to be killed: what was hit twice then is no reason to run one at a time.
+const LEAST_BESIDE_OTHERS = 2;
+const STARTS_ALONE = 2;
 
 /**
  * Knows durably what may have begun, so that a message that ends its process is found out and its neighbours are not blamed.
@@ -22,6 +24,7 @@ const STARTS_BESIDE_OTHERS = 2;
 export class StartLedger {
   readonly #starts: Starts;
   readonly #maxStarts: number;
+  readonly #besideOthers: number;
   #marks: TakenMark[] = [];
   #marking: Promise<void> | undefined;
   readonly #lone: LoneTurn;
@@ -32,6 +35,7 @@ export class StartLedger {
     this.#lone = lone;
     this.#starts = starts;
     this.#maxStarts = maxStarts;
+    this.#besideOthers = Math.max(LEAST_BESIDE_OTHERS, maxStarts - STARTS_ALONE);
   }
 
   /** How far a lane may have begun before. */
@@ -51,15 +55,16 @@ export class StartLedger {
     return this.#marking;
   }
 
-  /** Counts the start of a suspect, or of a held message, before it runs; waits for its turn if it must run alone. */
+  /** Counts the start of a suspect, or of a held message, before it runs; waits for its turn if it must run alone, and shares no transaction then. */
   async admit(work: Work): Promise<Admission> {
     const { id } = work.ready.envelope;
     this.#counted.add(work);
     const known = work.held === undefined ? 1 : 0; // a delivery's first start is the mark's
-    if (known + (await this.#starts.countStart(id)) <= STARTS_BESIDE_OTHERS) return "run";
+    if (known + (await this.#starts.countStart(id)) <= this.#besideOthers) return "run";
+    work.runsAlone = true;
     // Lone starts are counted apart, and only once it is its turn: who merely waited for a turn when the process ended is not blamed.
     await this.#waitAlone(work);
-    return STARTS_BESIDE_OTHERS + (await this.#starts.countStart(loneId(id))) > this.#maxStarts ? "poison" : "run";
+    return this.#besideOthers + (await this.#starts.countStart(loneId(id))) > this.#maxStarts ? "poison" : "run";
   }
 
   /** The run is over, however it went: the process has survived it. */

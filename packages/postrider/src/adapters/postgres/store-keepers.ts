@@ -3,6 +3,7 @@ import type { Leases } from "../../ports/leases.ts";
 import type { ProgressBoard, ProgressReport } from "../../ports/progress.ts";
 import type { Starts, TakenMark } from "../../ports/starts.ts";
 import { fromText, toText } from "./column-text.ts";
+import { SharedAsk } from "./shared-ask.ts";
 import { NOW_MS, statement } from "./statement.ts";
 import type { Run } from "./statement.ts";
 import type { StorePlace } from "./store-place.ts";
@@ -18,13 +19,19 @@ export function starts({ service, schema }: StorePlace, run: Run): Starts {
      select $1, m.destination, m.lane, m.position from unnest($2::text[], $3::integer[], $4::bigint[]) as m (destination, lane, position), ${NO_WAIT}
      on conflict (service, destination, lane) do update set position = excluded.position`,
   );
+  // In one order for all: two that count the same messages at once must not wait for each other in a circle.
   const count = statement(
-    `insert into ${schema}.pr_starts as s (service, message_id, count, at) select $1, $2, 1, ${NOW_MS} from ${NO_WAIT}
-     on conflict (service, message_id) do update set count = s.count + 1, at = excluded.at returning s.count`,
+    `insert into ${schema}.pr_starts as s (service, message_id, count, at) select $1, m.id, 1, ${NOW_MS} from unnest($2::text[]) as m (id), ${NO_WAIT} order by m.id
+     on conflict (service, message_id) do update set count = s.count + 1, at = excluded.at returning s.message_id, s.count`,
   );
   const forget = statement(
     `delete from ${schema}.pr_starts s using ${NO_WAIT.replace(" where ", " where s.service = $1 and s.message_id = any ($2::text[]) and ")}`,
   );
+  const counts = new SharedAsk(async (ids: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+    const { rows } = await run(count, service, ids);
+    return new Map(rows.map((row) => [row["message_id"] as string, row["count"] as number]));
+  });
+  const forgets = new SharedAsk(async (ids: readonly string[]) => void (await run(forget, service, ids)));
   return {
     taken: async (destination, lane) => Number((await run(taken, service, toText(destination), lane)).rows[0]?.["position"] ?? 0),
     markTaken: async (marks) => {
@@ -35,9 +42,12 @@ export function starts({ service, schema }: StorePlace, run: Run): Starts {
       const positions = last.map(({ position }) => position);
       await run(mark, service, destinations, lanes, positions);
     },
-    countStart: async (messageId) => (await run(count, service, toText(messageId))).rows[0]!["count"] as number,
+    countStart: async (messageId) => {
+      const id = toText(messageId);
+      return (await counts.of([id])).get(id)!;
+    },
     forget: async (messageIds) => {
-      if (messageIds.length > 0) await run(forget, service, messageIds.map(toText));
+      if (messageIds.length > 0) await forgets.of(messageIds.map(toText));
     },
   };
 }
