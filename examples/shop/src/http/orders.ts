@@ -3,7 +3,7 @@ import { isPostriderError } from "postrider";
 import type { Clock, Ids, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
 import { urgencyOf } from "../contracts/shapes.ts";
-import { placeOrder } from "../services/gateway/place.ts";
+import { OrderDesk } from "../services/gateway/order-desk.ts";
 import type { Placing } from "../services/gateway/place.ts";
 import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
 import { IdempotencyKey, IdParams, OrderInput, OrdersQuery, read } from "./input.ts";
@@ -22,10 +22,11 @@ export interface OrderRoutesNeeds {
 /** Placing, showing and cancelling orders. */
 export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void {
   const { sender } = needs;
+  const desk = new OrderDesk(needs);
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
-    const placing = await placeOrder(needs, { customerId, items: merged(items), idempotencyKey, correlationId: request.id });
+    const placing = await desk.place({ customerId, items: merged(items), idempotencyKey, correlationId: request.id });
     const { orderId, status } = accepted(placing);
     return reply.code(202).header("location", `/orders/${orderId}`).send({ orderId, status });
   });

@@ -12,9 +12,9 @@ export interface PgLease {
   release(): void;
 }
 
-/** Borrows a connection for a transaction, once there is a place for one. */
-export async function leaseIn(places: Places, connections: PgConnections): Promise<PgLease> {
-  const leave = await places.enter();
+/** Borrows a connection for a transaction, once there is a place for one; `goesFirst` as in {@link Places.enter}. */
+export async function leaseIn(places: Places, connections: PgConnections, goesFirst: boolean): Promise<PgLease> {
+  const leave = await places.enter(goesFirst);
   try {
     const client = await connections.borrow();
     return leaseOf(client, leave);

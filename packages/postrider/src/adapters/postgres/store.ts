@@ -14,6 +14,7 @@ import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction, Store
 import { AppendGroup } from "./append-group.ts";
 import { foreignLease } from "./foreign-transaction.ts";
 import { leaseIn } from "./lease.ts";
+import type { PgLease } from "./lease.ts";
 import { outboxParts } from "./outbox-parts.ts";
 import type { PgOutboxReader } from "./outbox-reader.ts";
 import { NOTIFY } from "./outbox-signal.ts";
@@ -69,6 +70,10 @@ export class PgStore implements Store {
     };
     const place: StorePlace = { service, schema: host.quotedSchema };
     const tables = storeTables(place);
+    const borrow = (goesFirst: boolean): Promise<PgLease> =>
+      leaseIn(host.places, connections, goesFirst).catch((error: unknown) => {
+        throw wrapStoreError(error, name, "a new connection");
+      });
     this.#place = {
       store: name,
       service,
@@ -76,10 +81,7 @@ export class PgStore implements Store {
       isPrepared,
       clock: host.clock,
       begin: host.begin,
-      borrow: () =>
-        leaseIn(host.places, connections).catch((error: unknown) => {
-          throw wrapStoreError(error, name, "a new connection");
-        }),
+      borrow: () => borrow(true),
       groupCommit: () => host.groupCommit,
       appendGroup: new AppendGroup(tables.outbox, this.#run),
     };
@@ -87,7 +89,7 @@ export class PgStore implements Store {
     this.#signal = signal;
     this.#outbox = reader;
     this.#sharing = new SharedTransactions({
-      place: this.#place,
+      place: { ...this.#place, borrow: () => borrow(false) }, // a backlog can wait: whoever asks for a transaction of its own, such as an HTTP request, goes first
       onCommitted: (transaction) => this.#committed(transaction),
       isKnown: async (entry) => (await this.#parts.inbox.check(entry)) !== "first",
       places: host.places.count,
