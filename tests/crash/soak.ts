@@ -8,7 +8,7 @@ import { CRASH_CASES, crashAt } from "./points.ts";
 import { randomRun } from "./random-kills.ts";
 
 const USAGE =
-  "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--on sqlite|postgres|rabbitmq|kafka] [--messages N] [--seconds N] [--seed S] [--calm]";
+  "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--on sqlite|postgres|rabbitmq|kafka] [--messages N] [--seconds N] [--seed S] [--calm] [--verbose]";
 /** One run's history is checked in memory, so a long soak is many runs. */
 const LONGEST_RUN_S = 60;
 const MAX_NTH = 60;
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     seed: { type: "string" },
     calm: { type: "boolean" },
+    verbose: { type: "boolean" },
   },
 });
 const seconds = Number(values.seconds ?? 60);
@@ -40,7 +41,7 @@ async function onBrokers(name: string): Promise<boolean> {
   if (name !== "postgres" && name !== "rabbitmq" && name !== "kafka") throw new Error(USAGE);
   const messages = Number(values.messages ?? 100_000);
   if (!Number.isSafeInteger(messages)) throw new Error(USAGE);
-  const result = await brokerSoak({ on: name, messages, seconds, seed, isCalm: values.calm === true });
+  const result = await brokerSoak({ on: name, messages, seconds, seed, isCalm: values.calm === true, isVerbose: values.verbose === true });
   console.log(JSON.stringify({ on: name, seed, ...result }, undefined, 1));
   const { effects, lost, duplicates, phantoms, inversions, crashes } = result;
   return effects > 0 && lost + duplicates + phantoms + inversions + crashes.length === 0;

@@ -44,7 +44,7 @@ const VERDICT: Readonly<Record<keyof Verdict, string>> = {
 /** The effects of each handler before which one of the same producer and key came too early, with that one. */
 const INVERTED = `select * from (select handler, producer, key, n, pid, attempt, begun, written,
     lag(n) over earlier as n_before, lag(pid) over earlier as pid_before, lag(attempt) over earlier as attempt_before, lag(begun) over earlier as begun_before, lag(written) over earlier as written_before
-    from effects window earlier as (partition by handler, producer, key order by at)) o where n_before > n limit 10`;
+    from effects window earlier as (partition by handler, producer, key order by at)) o where n_before > n order by written limit 10`;
 
 const counter = (table: string): string => `coalesce(pg_sequence_last_value('${SCHEMA}.${table}_at_seq'), 0)`;
 
@@ -71,6 +71,11 @@ export class Ledger implements AsyncDisposable {
   /** As committed. */
   async counts(): Promise<Progress> {
     return (await this.#store.read.get<Progress>("select (select count(*) from sent) as sent, (select count(*) from effects) as effects"))!;
+  }
+
+  /** At no cost, and with what was rolled back. */
+  async flow(): Promise<Progress> {
+    return (await this.#store.read.get<Progress>(PROGRESS))!;
   }
 
   async lost(): Promise<number> {

@@ -25,6 +25,15 @@ export class SoakSlot {
     return `${this.#config.name}.${this.#generation - 1}`;
   }
 
+  /** Its name, which stays with it from one process to the next. */
+  get place(): string {
+    return this.#config.name;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get role(): SoakWorker["role"] {
     return this.#config.role;
   }

@@ -7,6 +7,7 @@ import type { On } from "./infrastructure.ts";
 import { Ledger } from "./ledger.ts";
 import type { Progress, Verdict } from "./ledger.ts";
 import { SoakSlot } from "./processes.ts";
+import { Timeline } from "./timeline.ts";
 import type { SoakWorker } from "./worker.ts";
 
 /** A soak on brokers. */
@@ -19,6 +20,8 @@ export interface BrokerSoakOptions {
   readonly seed: number;
   /** Nothing is killed. */
   readonly isCalm: boolean;
+  /** Says on stderr, each second, what flows and who is killed. */
+  readonly isVerbose: boolean;
 }
 
 /** What a soak came to. */
@@ -41,6 +44,10 @@ const LOOK_MS = 500;
 const KILL_EVERY_MS = { from: 2000, to: 4000 };
 /** Every so many kills it is a server's turn. */
 const SERVER_EVERY = 6;
+/** So many effects there are between two kills, or it takes so long: on a busy machine nothing would ever come to run again. But every so many kills wait for none. */
+const EFFECTS_BETWEEN = 2000;
+const NO_EFFECTS_MS = 15_000;
+const AT_ONCE_EVERY = 4;
 
 /** Producers, a relay and consumers on servers of their own, all of which are killed again and again; then the ledgers are compared. */
 export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoakResult> {
@@ -52,12 +59,17 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
   const startedMs = systemClock.monotonicMs();
   const slots = slotsOf(options, store, broker);
   stack.defer(async () => void (await Promise.all(slots.map((slot) => slot.end("SIGKILL")))));
-  const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed));
+  const timeline = new Timeline(ledger, slots);
+  const over = new AbortController();
+  const telling = options.isVerbose ? timeline.run(over.signal) : undefined;
+  const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed), viewOf(ledger, timeline));
   const killing = options.isCalm ? undefined : kills.run();
   await produced(slots, startedMs + options.seconds * 1000);
   kills.stop();
   await killing;
   const { sent, effects } = await drained(ledger);
+  over.abort();
+  await telling;
   const perSecond = Math.round((effects * 1000) / (systemClock.monotonicMs() - startedMs));
   // What is left is not on its way: what its processes said last may tell why.
   if ((await ledger.lost()) > 0) for (const { name, said } of slots) console.error(`── ${name}\n${said}`);
@@ -73,6 +85,14 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
     crashes: [...kills.crashes, ...crashes],
     someLost: await ledger.someLost(),
     someInverted: await ledger.someInverted(),
+  };
+}
+
+function viewOf(ledger: Ledger, timeline: Timeline): KillsView {
+  const away = { effects: 0 };
+  return {
+    tell: (event) => timeline.add(event),
+    effects: async () => (await ledger.flow().catch(() => away)).effects,
   };
 }
 
@@ -97,13 +117,19 @@ async function produced(slots: readonly SoakSlot[], endMs: number): Promise<void
 async function drained(ledger: Ledger): Promise<Progress> {
   let counts = await ledger.counts();
   for (let movedMs = systemClock.monotonicMs(); systemClock.monotonicMs() < movedMs + STILL_MS;) {
-    if (counts.effects >= counts.sent * 2 && (await ledger.lost()) === 0) break;
     await systemClock.sleep(LOOK_MS);
     const now = await ledger.counts();
     if (now.effects > counts.effects) movedMs = systemClock.monotonicMs();
+    else if (now.effects >= now.sent * 2 && (await ledger.lost()) === 0) break; // which looks at every row: only where nothing seems to move
     counts = now;
   }
   return counts;
+}
+
+/** What kills are told, and tell. */
+interface KillsView {
+  readonly tell: (event: string) => void;
+  readonly effects: () => Promise<number>;
 }
 
 /** Kills processes and servers, one after another, until it is stopped. */
@@ -113,9 +139,12 @@ class Kills {
   readonly #slots: readonly SoakSlot[];
   readonly #servers: readonly OwnBroker[];
   readonly #random: Random;
+  readonly #view: KillsView;
   readonly #over = new AbortController();
+  #effects = 0;
 
-  constructor(slots: readonly SoakSlot[], servers: readonly OwnBroker[], random: Random) {
+  constructor(slots: readonly SoakSlot[], servers: readonly OwnBroker[], random: Random, view: KillsView) {
+    this.#view = view;
     this.#slots = slots;
     this.#servers = servers;
     this.#random = random;
@@ -129,24 +158,38 @@ class Kills {
     const { from, to } = KILL_EVERY_MS;
     for (let at = 1; ; at++) {
       await systemClock.sleep(from + this.#random.next() * (to - from), this.#over.signal).catch(() => undefined);
+      if (at % AT_ONCE_EVERY !== 0) await this.#flowed();
       if (this.#over.signal.aborted) return;
       if (at % SERVER_EVERY === 0) await this.#restart();
       else await this.#kill();
     }
   }
 
+  /** Until there are {@link EFFECTS_BETWEEN} more than at the last kill. */
+  async #flowed(): Promise<void> {
+    const endMs = systemClock.monotonicMs() + NO_EFFECTS_MS;
+    while (systemClock.monotonicMs() < endMs && !this.#over.signal.aborted) {
+      if ((await this.#view.effects()) >= this.#effects + EFFECTS_BETWEEN) break;
+      await systemClock.sleep(LOOK_MS);
+    }
+    this.#effects = await this.#view.effects();
+  }
+
   async #kill(): Promise<void> {
     const slot = this.#slots[Math.floor(this.#random.next() * this.#slots.length)]!;
     if (slot.crash !== undefined) this.crashes.push(`${slot.crash}\n${slot.said}`);
     if (slot.isOver && slot.crash === undefined) return; // it has sent all
+    this.#view.tell(`${slot.name} (${slot.pid}) killed`);
     await slot.replace();
     this.counts.kills++;
   }
 
   async #restart(): Promise<void> {
     const server = this.#servers[this.counts.restarts % this.#servers.length]!;
+    this.#view.tell(`${new URL(server.url).protocol} killed`);
     await server.kill();
     await server.start();
+    this.#view.tell(`${new URL(server.url).protocol} is back`);
     this.counts.restarts++;
   }
 }

@@ -1,4 +1,5 @@
 // One process of a soak on brokers. Told by its only argument, one JSON text; ends at SIGTERM, or when enough is sent.
+import { flushCompileCache } from "node:module";
 import { produce } from "./produce.ts";
 import { soakBus } from "./system.ts";
 import type { Places } from "./infrastructure.ts";
@@ -20,6 +21,7 @@ process.once("SIGTERM", () => {
   if (role !== "produce") void bus.stop();
 });
 await bus.start();
+flushCompileCache(); // whoever is killed writes none at its end, and every start would compile anew
 if (role === "produce") {
   await produce({ bus, name, total, isOver: () => isOver });
   await bus.stop();
