@@ -119,3 +119,19 @@ function message(number: number, keys: number): Outgoing {
     },
   };
 }
+
+/** What writes a row without the library, under a key of its own. */
+export function ownRow(schema: string, id: string): { readonly text: string; readonly values: string[] } {
+  const head = {
+    id,
+    source: "/test",
+    type: "order.placed",
+    kind: "event",
+    contractversion: 1,
+    time: "2026-01-01T00:00:00.000Z",
+    partitionkey: "own",
+  };
+  const text = `insert into ${schema}.pr_outbox (service, id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, is_event)
+    values ('ordering', 'x', 'order.events', 'own', 'order.placed', '{}', true, false, $1, true)`;
+  return { text, values: [JSON.stringify(head)] };
+}

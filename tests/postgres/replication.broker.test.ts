@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../packages/postrider/src/base/clock.ts";
 import { missingOwn, ownBroker } from "../brokers/own.ts";
 import type { OwnBroker } from "../brokers/own.ts";
-import { faults, OutboxWorld } from "./outbox-world.ts";
+import { faults, OutboxWorld, ownRow } from "./outbox-world.ts";
 import { until } from "./wait.ts";
 
 const missing = missingOwn("postgres");
@@ -232,19 +232,8 @@ describe.skipIf(missing !== undefined)("an outbox that is read from the write-ah
       await forgetful.connect();
       await forgetful.query("begin");
       const { rows } = await forgetful.query<{ pid: number }>("select pg_backend_pid() as pid");
-      const copy = `insert into ${where.schema}.pr_outbox (service, id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, is_event)
-      values ('ordering', 'x', 'order.events', 'own', 'order.placed', '{}', true, false, $1, true)`;
       const late = "0198c000-0000-7000-8000-0000000fffff";
-      const head = {
-        id: late,
-        source: "/test",
-        type: "order.placed",
-        kind: "event",
-        contractversion: 1,
-        time: "2026-01-01T00:00:00.000Z",
-        partitionkey: "own",
-      };
-      await forgetful.query(copy, [JSON.stringify(head)]);
+      await forgetful.query(ownRow(where.schema, late));
       const ids: string[] = [];
       await until(async () => {
         ids.push(...(await world.write(3)));

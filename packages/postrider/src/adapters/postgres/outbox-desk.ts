@@ -4,7 +4,6 @@ import type { OutboxRow } from "../../ports/outbox.ts";
 import { OutboxClaims } from "./outbox-claims.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 import { OutboxFloor } from "./outbox-floor.ts";
-import { keyOf } from "./outbox-queue.ts";
 import { OutboxRemoval } from "./outbox-removal.ts";
 import type { OutboxRows } from "./outbox-rows.ts";
 
@@ -18,7 +17,7 @@ export interface OutboxDeskOptions {
   /** Of the leader: what is done under another one is not ours. */
   readonly term: number;
   /** Where rows come from instead of the table; undefined while they do not. */
-  readonly feed?: (limit: number, handedOut: () => readonly UnclaimedRow[]) => Promise<readonly UnclaimedRow[] | undefined>;
+  readonly feed?: (limit: number, isBlocked: (key: string) => boolean) => Promise<readonly UnclaimedRow[] | undefined>;
 }
 
 const START_OVER_EVERY_MS = 60_000;
@@ -48,7 +47,7 @@ export class OutboxDesk {
   constructor(options: OutboxDeskOptions) {
     this.#options = options;
     this.floor = new OutboxFloor(options.floor);
-    this.removal = new OutboxRemoval(options);
+    this.removal = new OutboxRemoval({ ...options, onGivenUp: () => this.#forget() });
     this.#startedOverMs = options.clock.monotonicMs();
   }
 
@@ -91,6 +90,7 @@ export class OutboxDesk {
   async bury(row: OutboxRow, letter: DeadLetter): Promise<boolean> {
     if (this.claims.held([row], this.#options.clock.monotonicMs()).length === 0) return false;
     const isBuried = await this.#options.rows.bury(this.#options.term, this.#options.isEvent, row, letter);
+    if (!isBuried) this.#forget(); // somebody else's by now, or still there
     this.claims.end([row]);
     return isBuried;
   }
@@ -98,7 +98,8 @@ export class OutboxDesk {
   async #claim(limit: number, leaseMs: number): Promise<readonly OutboxRow[]> {
     const { clock } = this.#options;
     if (this.removal.left.length > 0) this.removal.flush().catch(() => undefined);
-    const fed = await this.#options.feed?.(limit, () => (this.#expire(), this.claims.handedOut));
+    this.#expire();
+    const fed = await this.#options.feed?.(limit, (key) => this.claims.hasKey(key));
     if (fed !== undefined) {
       this.#forget();
       return this.claims.hand(fed, clock.monotonicMs() + leaseMs);
@@ -118,9 +119,8 @@ export class OutboxDesk {
     this.#ahead = undefined;
     this.#expire();
     while (this.#waiting.length === 0 && !(await this.#read(limit)));
-    const held = new Set(this.claims.handedOut.map(keyOf));
     const [found, left]: [UnclaimedRow[], UnclaimedRow[]] = [[], []];
-    for (const row of this.#waiting) (found.length === limit || (held.size > 0 && held.has(keyOf(row))) ? left : found).push(row);
+    for (const row of this.#waiting) (found.length === limit || this.claims.hasKey(row.key) ? left : found).push(row);
     this.#waiting = left;
     return found;
   }
@@ -129,19 +129,22 @@ export class OutboxDesk {
   async #read(limit: number): Promise<boolean> {
     const { rows, isEvent } = this.#options;
     this.#expire();
-    const { visibleTo, floor } = this.floor;
+    const { visibleTo, from } = this.floor;
     const before = this.#waiting;
-    const taken = [...this.claims.handedOut, ...before].map(({ sequence }) => sequence).concat(this.removal.left);
-    const found = await rows.read(isEvent, { floor, limit, taken });
+    const taken = [...this.claims.sequences, ...before.map(({ sequence }) => sequence), ...this.removal.left];
+    const found = await rows.read(isEvent, { floor: from, limit, taken: taken.filter((sequence) => sequence > from) });
     if (this.#waiting !== before) return false;
     this.#waiting = [...before, ...found];
     const lowest = taken.reduce((least, sequence) => Math.min(least, sequence), Infinity);
     this.floor.read(visibleTo, found[0]?.sequence, lowest);
+    this.floor.readTo(visibleTo, found.length < limit ? Infinity : found.at(-1)!.sequence);
     return true;
   }
 
+  /** What was read and is not handed out is read again. */
   #forget(): void {
     this.#waiting = [];
+    this.floor.forget();
   }
 
   /** Now and then, when there is nothing to do: whatever the floor may have passed over is found. */

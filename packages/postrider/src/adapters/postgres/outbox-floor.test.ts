@@ -61,3 +61,27 @@ test("numbers that begin anew are looked for from the beginning", () => {
   floor.looked(look(3));
   expect(floor.floor).toBe(0);
 });
+
+test("a reading begins behind what was read before, but for numbers that may still appear", () => {
+  const floor = floorFrom(0);
+  floor.looked(look(10));
+  floor.looked(look(20, ["late"]));
+  floor.read(floor.visibleTo, 3, undefined);
+  floor.readTo(floor.visibleTo, 7);
+  expect([floor.floor, floor.from]).toEqual([2, 7]); // the rows from 3 to 7 are not sent yet
+  floor.readTo(floor.visibleTo, Infinity);
+  expect(floor.from).toBe(10);
+  floor.forget();
+  expect(floor.from).toBe(2);
+});
+
+test("while a row is put off, a reading begins at the floor", () => {
+  const floor = floorFrom(0, [4]);
+  floor.looked(look(10));
+  floor.looked(look(20));
+  floor.readTo(floor.visibleTo, Infinity);
+  expect(floor.from).toBe(0);
+  floor.handedOut(4);
+  floor.readTo(floor.visibleTo, Infinity);
+  expect(floor.from).toBe(10);
+});

@@ -12,11 +12,15 @@ export interface FloorLook {
  * A number is given before its transaction commits, so a row may appear behind one with a greater number. Who writes holds the table's row-exclusive lock from before it gets
  * a number until its end: when all that held it at a look have ended, every row up to the last number of that look is there or will never be. No clock is asked.
  * Why: without a floor each reading begins at the oldest row that was ever deleted and that a held snapshot keeps from being vacuumed.
+ *
+ * Of a backlog thousands of rows are out or wait in memory at a time, and each reading from the floor would read over them again (half of what it costs). So there is a mark further on: *read to* is
+ * how far all that will ever be there was read and is known to whoever reads. It is forgotten as soon as that one forgets any of it.
  */
 export class OutboxFloor {
   #floor: number;
   #look: FloorLook | undefined;
   #visibleTo = 0;
+  #readTo = 0;
   /** Rows that no reading finds until their time. */
   readonly #later = new Set<number>();
   #knowsLater = false;
@@ -28,6 +32,16 @@ export class OutboxFloor {
   /** No row up to here needs to be looked for. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Where the next reading may begin: what is before it was read, and is out, waits in memory or is gone. */
+  get from(): number {
+    return Math.max(this.#floor, this.#readTo);
+  }
+
+  /** What was read is not known any more: it is read again. */
+  forget(): void {
+    this.#readTo = 0;
   }
 
   /** Writers that the floor waits for. */
@@ -60,6 +74,7 @@ export class OutboxFloor {
   startOver(): void {
     this.#floor = 0;
     this.#visibleTo = 0;
+    this.#readTo = 0;
     this.#look = undefined;
     this.#later.clear();
     this.#knowsLater = false;
@@ -76,12 +91,17 @@ export class OutboxFloor {
     this.#look = look;
   }
 
-  /** Rows were read from the floor on: `first` is the lowest that was found, `held` the lowest that somebody still has. `visibleTo` is of before the reading. */
+  /** Rows were read from `from` on: `first` is the lowest that was found, `held` the lowest that somebody still has. `visibleTo` is of before the reading, and so is `from`. */
   read(visibleTo: number, first: number | undefined, held: number | undefined): void {
     if (!this.#knowsLater) return;
     let lowest = Math.min(first ?? Infinity, held ?? Infinity);
     for (const sequence of this.#later) if (sequence < lowest) lowest = sequence;
     this.#floor = Math.max(this.#floor, Math.min(visibleTo, lowest - 1));
+  }
+
+  /** All rows up to `last` that a reading could see are known now; `visibleTo` is of before it. Rows that were put off, and those behind them, are not: no reading finds them until their time. */
+  readTo(visibleTo: number, last: number): void {
+    if (this.#knowsLater && this.#later.size === 0) this.#readTo = Math.max(this.#readTo, Math.min(visibleTo, last));
   }
 
   /** Every row up to here is visible, or will never be. */

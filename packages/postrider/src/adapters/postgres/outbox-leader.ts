@@ -112,7 +112,7 @@ export class OutboxLeader {
 }
 
 /** A position of the write-ahead log as PostgreSQL writes it: `16/B374D848`. */
-function lsnText(lsn: bigint): string {
+export function lsnText(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`.toUpperCase();
 }
 

@@ -1,4 +1,5 @@
 import type { ContractKind } from "../../contracts/contract.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
 
 /** A row that came by the write-ahead log and waits. */
@@ -30,6 +31,17 @@ export class OutboxQueue {
     return [...this.#waiting.command, ...this.#waiting.event];
   }
 
+  /** Those that wait and whose transactions end up to here. */
+  waitingTo(end: bigint): readonly QueuedRow[] {
+    const found: QueuedRow[] = [];
+    for (const rows of [this.#waiting.command, this.#waiting.event])
+      for (const queued of rows) {
+        if (queued.end > end) break; // they stand in the order of their commits
+        found.push(queued);
+      }
+    return found;
+  }
+
   has(sequence: number): boolean {
     return this.#open.has(sequence);
   }
@@ -52,14 +64,14 @@ export class OutboxQueue {
   }
 
   /** Takes the oldest rows of a kind, as many as `limit`, but for those of blocked keys. */
-  take(kind: ContractKind, limit: number, blocked: ReadonlySet<string>): readonly UnclaimedRow[] {
+  take(kind: ContractKind, limit: number, isBlocked: (key: string) => boolean): readonly UnclaimedRow[] {
     const waiting = this.#waiting[kind];
     const taken: UnclaimedRow[] = [];
     const left: QueuedRow[] = [];
     let at = 0;
     for (; at < waiting.length && taken.length < limit; at++) {
       const queued = waiting[at]!;
-      if (blocked.size > 0 && blocked.has(keyOf(queued.row))) left.push(queued);
+      if (isBlocked(queued.row.key)) left.push(queued);
       else taken.push(queued.row);
     }
     this.#waiting[kind] = [...left, ...waiting.slice(at)];
@@ -95,6 +107,6 @@ export class OutboxQueue {
 }
 
 /** Rows of one of these leave in their order. */
-export function keyOf({ message: { destination, envelope } }: UnclaimedRow): string {
+export function keyOf({ destination, envelope }: Outgoing): string {
   return `${destination}\u0000${envelope.partitionkey ?? envelope.id}`;
 }

@@ -69,6 +69,7 @@ export class PgOutboxReader implements OutboxReader {
     }
     if (stream?.isAlone === true) await this.#audit(desks, stream);
     const rows = await this.#claimAt(desks[kind], limit, leaseMs);
+    if (rows.length < limit) stream?.caughtUp(floorsOf(desks));
     if (rows.length > 0 || stream === undefined || stream.isAlone || !(await this.#goAlone(desks, stream))) return rows;
     return this.#claimAt(desks[kind], limit, leaseMs);
   }
@@ -133,7 +134,7 @@ export class PgOutboxReader implements OutboxReader {
   async #goAlone(desks: Desks, stream: OutboxStream): Promise<boolean> {
     if (this.#joining !== undefined || this.#claiming > 0) return false;
     if ([desks.command, desks.event].some(({ claims, removal }) => claims.size > 0 || removal.left.length > 0)) return false;
-    const going = stream.goAlone([desks.command.floor.floor, desks.event.floor.floor]);
+    const going = stream.goAlone(floorsOf(desks));
     this.#joining = going.catch(() => undefined).finally(() => void (this.#joining = undefined));
     const isAlone = await going;
     if (isAlone) this.#audited = undefined;
@@ -168,7 +169,7 @@ export class PgOutboxReader implements OutboxReader {
         term,
         rows,
         clock,
-        ...(stream === undefined ? {} : { feed: (limit, handedOut) => stream.take(kind, limit, handedOut) }),
+        ...(stream === undefined ? {} : { feed: (limit, isBlocked) => stream.take(kind, limit, isBlocked) }),
       });
     this.#term = term;
     return (this.#desks = { command: desk("command", notes.floors[0]), event: desk("event", notes.floors[1]) });
@@ -185,5 +186,7 @@ export class PgOutboxReader implements OutboxReader {
     return [...Map.groupBy(rows, kindOf)].map(([kind, group]) => [desks[kind], group]);
   }
 }
+
+const floorsOf = ({ command, event }: Desks): readonly [number, number] => [command.floor.floor, event.floor.floor];
 
 const kindOf = ({ message }: OutboxRow): ContractKind => kindOfDestination(message.destination);

@@ -6,6 +6,8 @@ export interface OutboxRemovalOptions {
   readonly isEvent: boolean;
   readonly rows: OutboxRows;
   readonly clock: Clock;
+  /** Rows are not tried any more: should they be there still, they are found again. */
+  readonly onGivenUp: () => void;
 }
 
 // More than this do not wait: whoever has more to remove waits for them.
@@ -55,13 +57,15 @@ export class OutboxRemoval {
   }
 
   async #run(): Promise<void> {
-    const { rows, isEvent, clock } = this.#options;
+    const { rows, isEvent, clock, onGivenUp } = this.#options;
     if (this.#left.size === 0) return;
     const sequences = this.left.slice(0, MAX_ROWS);
     const removed = (await rows.remove(isEvent, sequences)) ?? sequences;
     for (const sequence of removed) this.#left.delete(sequence);
     if (removed.length === sequences.length) return;
     const oldMs = clock.monotonicMs() - GIVE_UP_MS;
+    const before = this.#left.size;
     for (const [sequence, sinceMs] of this.#left) if (sinceMs < oldMs) this.#left.delete(sequence);
+    if (this.#left.size < before) onGivenUp();
   }
 }

@@ -1,4 +1,5 @@
 import { headersFromColumn, headFromColumn } from "../../envelope/columns.ts";
+import type { Outgoing } from "../../envelope/envelope.ts";
 import type { DeadLetter } from "../../ports/dead-letters.ts";
 import type { OutboxRow } from "../../ports/outbox.ts";
 import { letterNames, letterValues } from "../../rows/letter-row.ts";
@@ -9,6 +10,7 @@ import { list } from "./log-batch.ts";
 import { plainRows } from "./log-codec.ts";
 import type { Column } from "./log-codec.ts";
 import { lsnOf } from "./outbox-leader.ts";
+import { keyOf } from "./outbox-queue.ts";
 import { replacing } from "./put.ts";
 import { statement } from "./statement.ts";
 import type { Run, Statement } from "./statement.ts";
@@ -192,15 +194,12 @@ function readingOf(schema: string, body: string): Statement {
 /** A row of `ROW` and its body: as text, or as hexadecimal bytes. */
 function rowOf(row: readonly Column[]): UnclaimedRow {
   const [sequence, attempts, destination, mayRepeat, head, headers, isText, text, bytes] = row;
-  return {
-    sequence: Number(sequence),
-    attempts: Number(attempts),
-    message: {
-      envelope: headFromColumn(head!)!,
-      headers: headersFromColumn(headers!),
-      body: text ?? bodyOf(Buffer.from(bytes!, "hex"), isText === "t"),
-      destination: fromText(destination),
-      mayRepeat: mayRepeat === "t",
-    },
+  const message: Outgoing = {
+    envelope: headFromColumn(head!)!,
+    headers: headersFromColumn(headers!),
+    body: text ?? bodyOf(Buffer.from(bytes!, "hex"), isText === "t"),
+    destination: fromText(destination),
+    mayRepeat: mayRepeat === "t",
   };
+  return { sequence: Number(sequence), attempts: Number(attempts), message, key: keyOf(message) };
 }

@@ -6,13 +6,14 @@ import { fail, isPostriderError, reasonOf } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { ContractKind } from "../../contracts/contract.ts";
 import type { UnclaimedRow } from "./outbox-claims.ts";
-import { keyOf, OutboxQueue } from "./outbox-queue.ts";
+import { OutboxQueue } from "./outbox-queue.ts";
 import type { QueuedRow } from "./outbox-queue.ts";
 import type { OutboxRows } from "./outbox-rows.ts";
 import type { ReplicationSlot, SlotLag } from "./replication-slot.ts";
 import { ReplicationStream } from "./replication-stream.ts";
 import type { StreamedTransaction } from "./replication-stream.ts";
 import { streamedRow } from "./streamed-row.ts";
+import type { StreamedRow } from "./streamed-row.ts";
 
 /** What the stream of an outbox stands on. */
 export interface OutboxStreamOptions {
@@ -35,28 +36,34 @@ const BACKOFF: BackoffOptions = { firstMs: 250, factor: 2, maxMs: 15_000, jitter
 const MAX_WAITING = 20_000;
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 const MAX_UNSEEN = 1000;
+// A backlog is read from the table before the log is opened, unless it lasts longer: the server keeps its log meanwhile.
+const OPEN_WITHIN_MS = 30_000;
 
 /**
  * Reads one service's outbox from the write-ahead log, beside the table, which stays what is true.
  *
- * States: *off*; *connecting* (with a pause after each failure); *beside* (rows come, and the table is polled until all that is left in it has come here too: rows that are
+ * States: *off*; *later* (there is a backlog: the table gives it for half of what it costs to read the log beside it); *connecting* (with a pause after each failure); *beside* (rows come, and the table is polled until all that is left in it has come here too: rows that are
  * sent from the table are dropped here); *alone* (all that is sent comes from here). Any doubt leads back to *beside*: rows put off, too many that wait, a row that was missed.
+ * The log is read from where it ends at the opening: what is older is in the table. Transactions that were ending just then may be neither before that place nor in sight yet, so it goes alone after them.
  * A row may come before others can see its transaction, because the server sends what is on its disk before it ends the transaction; and after it was
  * sent from the table. So what came up to the change is looked up before it is handed out.
  */
 export class OutboxStream {
   readonly #options: OutboxStreamOptions;
   readonly #queue = new OutboxQueue();
-  #state: "off" | "connecting" | "beside" | "alone" = "off";
-  #stream: ReplicationStream | undefined;
+  #state: "off" | "later" | "connecting" | "beside" | "alone" = "off";
+  #stream: ReplicationStream<StreamedRow> | undefined;
   #timer: Timer | undefined;
   #failures = 0;
+  #isCounting = false;
   #told: bigint | undefined;
   #bytes = 0;
   /** Rows up to here may have been sent from the table. */
   #doubtTo = 0n;
   /** Transactions whose rows were dropped, and that may not have been visible then. */
   #unseen = new Set<number>();
+  /** Who wrote to the table when the log was opened, and may have had its commit before that place of the log. */
+  #writers: ReadonlySet<string> = new Set();
 
   constructor(options: OutboxStreamOptions) {
     this.#options = options;
@@ -80,7 +87,29 @@ export class OutboxStream {
   start(told: bigint | undefined): void {
     if (this.#state !== "off") return;
     this.#told = told;
-    this.#connect();
+    this.#state = "later";
+    this.#timer = this.#options.clock.after(OPEN_WITHIN_MS, () => this.#connect());
+  }
+
+  /** A claim found fewer rows than it might have: opens the log, unless those of the other kind are many. */
+  caughtUp(floors: readonly [number, number]): void {
+    if (this.#state === "later" && !this.#isCounting) void this.#openAfter(floors);
+  }
+
+  /** Never rejects: then it is opened at its time. */
+  async #openAfter(floors: readonly [number, number]): Promise<void> {
+    const { rows } = this.#options;
+    this.#isCounting = true;
+    try {
+      const left = [await rows.unsent(false, floors[0], MAX_UNSEEN), await rows.unsent(true, floors[1], MAX_UNSEEN)];
+      if (left.some(({ length }) => length === MAX_UNSEEN) || this.#state !== "later") return;
+      this.#timer?.cancel();
+      this.#connect();
+    } catch {
+      // the next claim, or the timer
+    } finally {
+      this.#isCounting = false;
+    }
   }
 
   stop(): void {
@@ -110,6 +139,11 @@ export class OutboxStream {
   async goAlone(floors: readonly [number, number]): Promise<boolean> {
     const { rows } = this.#options;
     if (this.#state !== "beside") return false;
+    if (this.#writers.size > 0) {
+      const { writers } = await rows.look();
+      this.#writers = new Set([...this.#writers].filter((writer) => writers.has(writer)));
+      if (this.#writers.size > 0) return false;
+    }
     if (this.#unseen.size > 0) {
       if ((await rows.invisible([...this.#unseen])).size > 0) return false;
       this.#unseen.clear();
@@ -124,11 +158,11 @@ export class OutboxStream {
     return true;
   }
 
-  /** Takes rows to be sent, but for those whose key is among `handedOut`. Undefined when the table is to be read. */
-  async take(kind: ContractKind, limit: number, handedOut: () => readonly UnclaimedRow[]): Promise<readonly UnclaimedRow[] | undefined> {
+  /** Takes rows to be sent, but for those of blocked keys. Undefined when the table is to be read. */
+  async take(kind: ContractKind, limit: number, isBlocked: (key: string) => boolean): Promise<readonly UnclaimedRow[] | undefined> {
     await this.#sift();
     if (this.#state !== "alone") return undefined;
-    const taken = this.#queue.take(kind, limit, new Set(handedOut().map(keyOf)));
+    const taken = this.#queue.take(kind, limit, isBlocked);
     for (const row of taken) this.#bytes -= bytesOf(row);
     return taken;
   }
@@ -169,12 +203,15 @@ export class OutboxStream {
     const ready = await slot.ready(this.#told);
     if (ready.break !== undefined) this.#trouble(`${ready.break}; every row that is left is read from the table`);
     const { slot: name, publication, isBinary } = ready;
-    const stream = new ReplicationStream({
+    const from = await this.#beginning(ready.from);
+    const stream = new ReplicationStream<StreamedRow>({
       connection: await connection(),
       slot: name,
       publication,
       isBinary,
       maxRows: MAX_WAITING,
+      from,
+      rowOf: (inserted) => streamedRow(inserted, this.#options),
       onTransaction: (transaction) => this.#came(transaction),
       onIdleAt: (lsn) => this.#queue.saw(lsn),
       onEnd: (error) => this.#lost(error),
@@ -183,9 +220,17 @@ export class OutboxStream {
     this.#stream = stream;
     await stream.open();
     if (this.#stream !== stream) return stream.close();
-    this.#queue.saw(ready.from);
+    this.#queue.saw(from);
     this.#failures = 0;
     this.#state = "beside";
+  }
+
+  /** Where the log is read from, and whose transactions must end before nothing of what is older can come. In this order: whose commit is before that place is in sight by then, or among the writers. */
+  async #beginning(confirmed: bigint): Promise<bigint> {
+    const { rows } = this.#options;
+    const end = await rows.position();
+    this.#writers = (await rows.look()).writers;
+    return end > confirmed ? end : confirmed;
   }
 
   #lost(error: unknown): void {
@@ -199,15 +244,10 @@ export class OutboxStream {
     this.#timer = clock.after(backoffMs(BACKOFF, ++this.#failures, random), () => this.#connect());
   }
 
-  #came({ rows, xid, end, isWhole }: StreamedTransaction): void {
-    const { service, schema, onRows } = this.#options;
-    const ours: QueuedRow[] = [];
-    for (const insert of rows) {
-      const row = insert.schema === schema && insert.table === "pr_outbox" ? streamedRow(insert, service) : undefined;
-      if (row === undefined) continue;
-      ours.push({ row, isEvent: row.isEvent, xid, end });
-      this.#bytes += bytesOf(row);
-    }
+  #came({ rows, xid, end, isWhole }: StreamedTransaction<StreamedRow>): void {
+    const { onRows } = this.#options;
+    const ours: QueuedRow[] = rows.map((row) => ({ row, isEvent: row.isEvent, xid, end }));
+    for (const row of rows) this.#bytes += bytesOf(row);
     this.#queue.push(ours, end);
     if (!isWhole && ours.length > 0) this.#unseen.add(xid);
     if (!isWhole || this.#queue.size > MAX_WAITING || this.#bytes > MAX_WAITING_BYTES) this.#overflow();
@@ -234,7 +274,7 @@ export class OutboxStream {
 
   /** Drops what was sent from the table before this came alone. */
   async #sift(): Promise<void> {
-    const doubtful = this.#state !== "alone" || this.#doubtTo === 0n ? [] : this.#queue.waiting.filter(({ end }) => end <= this.#doubtTo);
+    const doubtful = this.#state === "alone" ? this.#queue.waitingTo(this.#doubtTo) : [];
     if (doubtful.length === 0) return;
     const { rows } = this.#options;
     const invisible = await rows.invisible([...new Set(doubtful.map(({ xid }) => xid))]);

@@ -35,15 +35,32 @@ test("a row is read by the columns that its table was told with: text, bytes, nu
   expect(decoder.decode(RELATION)).toEqual({ is: "other" });
   const message = decoder.decode(INSERT);
   if (message.is !== "insert") throw new Error(message.is);
-  expect([message.row.schema, message.row.table, [...message.row.columns]]).toEqual([
+  const { row } = message;
+  expect([row.schema, row.table, row.text("id"), row.bytes("payload"), row.text("headers"), row.text("kept"), row.text("none")]).toEqual([
     "app",
     "pr_outbox",
-    [
-      ["id", "주문 1"],
-      ["payload", Buffer.of(0, 255)],
-      ["headers", null],
-      ["kept", undefined],
-    ],
+    "주문 1",
+    Buffer.of(0, 255),
+    null,
+    null,
+    null,
+  ]);
+});
+
+test.each([
+  ["as bytes", [int(8, 7n), int(1, 1), Buffer.from("ä")], "b"],
+  ["as texts", [Buffer.from("7"), Buffer.from("t"), Buffer.from("\\xc3a4")], "t"],
+])("numbers, truths and bytes that the server sends %s are the same", (_, values, kind) => {
+  const decoder = new PgOutputDecoder();
+  decoder.decode(RELATION);
+  const message = decoder.decode(Buffer.concat([INSERT.subarray(0, 6), int(2, 3), ...values.map((value) => column(kind, value))]));
+  if (message.is !== "insert") throw new Error(message.is);
+  const { row } = message;
+  expect([row.whole("id"), row.truth("payload"), row.textOfBytes("headers"), [...row.bytes("headers")]]).toEqual([
+    7,
+    true,
+    "ä",
+    [0xc3, 0xa4],
   ]);
 });
 

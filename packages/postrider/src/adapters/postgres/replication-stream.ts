@@ -2,30 +2,35 @@ import type { EventEmitter } from "node:events";
 import type { Client, ClientConfig } from "pg";
 import { fail } from "../../base/errors.ts";
 import { quoted } from "./names.ts";
+import { lsnText } from "./outbox-leader.ts";
 import { PgOutputDecoder } from "./pgoutput.ts";
-import type { DecodedInsert } from "./pgoutput.ts";
+import type { InsertedRow } from "./pgoutput.ts";
 
 /** A transaction's rows. */
-export interface StreamedTransaction {
+export interface StreamedTransaction<Row> {
   readonly xid: number;
   /** Where it ends in the write-ahead log: telling this confirms it. */
   readonly end: bigint;
-  readonly rows: readonly DecodedInsert[];
+  readonly rows: readonly Row[];
   /** False when it had more rows than are kept: the first ones are there. */
   readonly isWhole: boolean;
 }
 
 /** What a stream stands on. */
-export interface ReplicationStreamOptions {
+export interface ReplicationStreamOptions<Row> {
   /** How to reach the server; the user needs the attribute `replication`. */
   readonly connection: ClientConfig;
   readonly slot: string;
   readonly publication: string;
+  /** What was committed before this is not sent. */
+  readonly from: bigint;
   /** Whether columns come as bytes: from PostgreSQL 14 on. */
   readonly isBinary: boolean;
   /** More rows of one transaction than this are not kept. */
   readonly maxRows: number;
-  readonly onTransaction: (transaction: StreamedTransaction) => void;
+  /** Takes a row out of its message, which is gone afterwards; undefined for one that is not wanted. */
+  readonly rowOf: (inserted: InsertedRow) => Row | undefined;
+  readonly onTransaction: (transaction: StreamedTransaction<Row>) => void;
   /** The server has nothing to send up to here. */
   readonly onIdleAt: (lsn: bigint) => void;
   /** The end, unless it was closed here. Called once. */
@@ -50,23 +55,23 @@ const STATUS_BYTES = 34;
  *
  * Nothing is confirmed by itself: the server keeps the write-ahead log until {@link confirm}, and sends what comes after that again when the next one reads.
  */
-export class ReplicationStream {
-  readonly #options: ReplicationStreamOptions;
+export class ReplicationStream<Row> {
+  readonly #options: ReplicationStreamOptions<Row>;
   readonly #decoder = new PgOutputDecoder();
   #raw: RawConnection | undefined;
   #isClosed = false;
   #confirmed = 0n;
   #xid = 0;
-  #rows: DecodedInsert[] = [];
-  #count = 0;
+  #rows: Row[] = [];
+  #isWhole = true;
 
-  constructor(options: ReplicationStreamOptions) {
+  constructor(options: ReplicationStreamOptions<Row>) {
     this.#options = options;
   }
 
   /** Resolves once the server sends. @throws the vendor's error */
   async open(): Promise<void> {
-    const { connection, slot, publication, isBinary } = this.#options;
+    const { connection, slot, publication, isBinary, from } = this.#options;
     const ClientOfPg = await importClient();
     const config = { ...connection, replication: "database", statement_timeout: 0, query_timeout: 0 } as ClientConfig;
     const client = new ClientOfPg(config);
@@ -80,7 +85,7 @@ export class ReplicationStream {
     raw.on("copyData", ({ chunk }: { readonly chunk: Buffer }) => this.#take(chunk));
     const names = publication.replaceAll("'", "''");
     const started = new Promise<void>((resolve) => raw.once("replicationStart", resolve));
-    const text = `START_REPLICATION SLOT ${quoted(slot)} LOGICAL 0/0 (proto_version '1', publication_names '"${names}"'${isBinary ? ", binary 'true'" : ""})`;
+    const text = `START_REPLICATION SLOT ${quoted(slot)} LOGICAL ${lsnText(from)} (proto_version '1', publication_names '"${names}"'${isBinary ? ", binary 'true'" : ""})`;
     const query = client.query(text); // it ends with the stream
     await Promise.race([started, query]);
     query.then(
@@ -111,8 +116,8 @@ export class ReplicationStream {
     if (this.#isClosed) return;
     try {
       const kind = chunk[0];
-      // A copy: the client reads the next message into the same bytes.
-      if (kind === XLOG_DATA) this.#message(Buffer.from(chunk.subarray(XLOG_DATA_HEAD)));
+      // The client reads the next message into the same bytes: nothing of these is kept.
+      if (kind === XLOG_DATA) this.#message(chunk.subarray(XLOG_DATA_HEAD));
       else if (kind === KEEP_ALIVE) this.#keepAlive(chunk);
     } catch (error) {
       this.#end(error as Error);
@@ -129,12 +134,16 @@ export class ReplicationStream {
     const message = this.#decoder.decode(bytes);
     if (message.is === "begin") this.#xid = message.xid;
     else if (message.is === "insert") {
-      this.#count++;
-      if (this.#rows.length < this.#options.maxRows) this.#rows.push(message.row);
+      if (this.#rows.length >= this.#options.maxRows) this.#isWhole = false;
+      else {
+        const row = this.#options.rowOf(message.row);
+        if (row !== undefined) this.#rows.push(row);
+      }
     } else if (message.is === "commit") {
-      const [rows, isWhole, xid] = [this.#rows, this.#count === this.#rows.length, this.#xid];
+      const [rows, isWhole, xid] = [this.#rows, this.#isWhole, this.#xid];
       this.#rows = [];
-      this.#count = this.#xid = 0;
+      this.#isWhole = true;
+      this.#xid = 0;
       this.#options.onTransaction({ xid, end: message.end, rows, isWhole });
     }
   }
