@@ -23,11 +23,10 @@ type Context = Pick<HandlerContext, "tx" | "schedule">;
 export function analytics(): Part {
   const follow = async ({ from, status }: OrderChange, context: Context): Promise<void> => {
     const left = { name: from ?? "orders", value: from === null ? 1 : -1 };
-    await changed(FEED, context);
-    await add(context.tx, left, { name: status, value: 1 });
+    await Promise.all([changed(FEED, context), add(context.tx, left, { name: status, value: 1 })]);
   };
-  const sum = (name: string, value: number, context: Context): Promise<void> =>
-    changed(FEED, context).then(() => add(context.tx, { name, value }));
+  const sum = async (name: string, value: number, context: Context): Promise<void> =>
+    void (await Promise.all([changed(FEED, context), add(context.tx, { name, value })]));
   const definition = service(
     "analytics",
     (on) => {

@@ -6,27 +6,25 @@ import type { ItemListed, MemberContactChanged, MemberUpdated } from "../../cont
 import type { StockChanged } from "../../contracts/stock.ts";
 import { PROGRESS } from "./progress.ts";
 
-/** Writes a step of an order's history, once. */
+/** Writes a step of an order's history, once, and how the order stands; one that comes late or again changes neither. */
 export async function keepStep(
   tx: Sql,
   { orderId, status, at, reason }: Pick<OrderChange, "orderId" | "status" | "at" | "reason">,
 ): Promise<void> {
-  const { changes } = await tx.run(
-    "insert into gateway_history (order_id, status, at) values (?, ?, ?) on conflict do nothing",
-    orderId,
-    status,
-    at,
-  );
-  if (changes === 0) return;
+  const kept = tx.run("insert into gateway_history (order_id, status, at) values (?, ?, ?) on conflict do nothing", orderId, status, at);
+  if (status === "pending") return void (await kept); // as it was written when it was accepted
   const progress = PROGRESS[status];
-  await tx.run(
-    "update gateway_orders set status = ?, reason = ?, progress = case when progress < ? then ? else progress end where order_id = ?",
-    status,
-    reason ?? null,
-    progress,
-    progress,
-    orderId,
-  );
+  const standing =
+    status === "cancelled"
+      ? tx.run("update gateway_orders set status = ?, reason = ? where order_id = ?", status, reason ?? null, orderId)
+      : tx.run(
+          "update gateway_orders set status = ?, progress = ? where order_id = ? and progress < ? and status <> 'cancelled'",
+          status,
+          progress,
+          orderId,
+          progress,
+        );
+  await Promise.all([kept, standing]);
 }
 
 /** Keeps a product's newest numbers. */

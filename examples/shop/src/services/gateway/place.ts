@@ -97,10 +97,10 @@ async function claimed(tx: Sql, priced: readonly Priced[]): Promise<Map<Wish, Pl
     ...keyed.map(({ key }) => key),
   );
   const ownerOf = new Map(owners.map((owner) => [owner.key, owner]));
-  const earlier = keyed.flatMap(({ wish, orderId, key }): [Wish, Placing][] => {
+  const earlier = keyed.flatMap(({ wish, key }): [Wish, Placing][] => {
     const owner = ownerOf.get(key);
-    if (owner?.orderId === orderId) return [];
-    if (owner?.bodyHash !== hashOf(wish)) return [[wish, { outcome: "otherBody" }]];
+    if (owner === undefined) return []; // ours: there is no order of it yet
+    if (owner.bodyHash !== hashOf(wish)) return [[wish, { outcome: "otherBody" }]];
     return [[wish, { outcome: "repeated", orderId: owner.orderId, status: owner.status }]];
   });
   return new Map(earlier);

@@ -61,8 +61,7 @@ export function inventory(): Part {
 
 /** Frees or takes away what an order holds. Whether it held anything. */
 async function end(orderId: string, state: "released" | "sold", context: HandlerContext): Promise<boolean> {
-  await changed(FEED, context);
-  const items = await endReservation(context.tx, orderId, state);
+  const [, items] = await Promise.all([changed(FEED, context), endReservation(context.tx, orderId, state)]);
   if (items === undefined) return false;
   const before = await levelsOf(context.tx, items);
   const after = moved(before, items, state === "released" ? "release" : "sell");

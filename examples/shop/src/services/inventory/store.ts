@@ -27,7 +27,7 @@ export function levelsOf(tx: Sql, lines: readonly Pick<Line, "productId">[]): Pr
 
 /** Writes levels that follow from those read. @throws Conflict when somebody else changed one since. */
 export async function saveLevels(tx: Sql, levels: readonly Level[]): Promise<void> {
-  for (const { productId, onHand, reserved, sold, version } of levels) {
+  const save = async ({ productId, onHand, reserved, sold, version }: Level): Promise<void> => {
     const { changes } = await tx.run(
       "update inventory_stock set on_hand = ?, reserved = ?, sold = ?, version = ? where product_id = ? and version = ?",
       onHand,
@@ -38,7 +38,8 @@ export async function saveLevels(tx: Sql, levels: readonly Level[]): Promise<voi
       version - 1,
     );
     if (changes !== 1) throw new Conflict(`the stock of ${productId}`);
-  }
+  };
+  await Promise.all(levels.map(save));
 }
 
 /** Says how much of a product is on hand; it may be new. */
@@ -71,9 +72,11 @@ export async function endReservation(
   orderId: string,
   state: "released" | "sold",
 ): Promise<Pick<Line, "productId" | "quantity">[] | undefined> {
-  const { changes } = await tx.run("update inventory_reservations set state = ? where order_id = ? and state = 'held'", state, orderId);
+  const [{ changes }, row] = await Promise.all([
+    tx.run("update inventory_reservations set state = ? where order_id = ? and state = 'held'", state, orderId),
+    tx.get<{ readonly items: string }>("select items from inventory_reservations where order_id = ?", orderId),
+  ]);
   if (changes === 0) return undefined;
-  const row = await tx.get<{ readonly items: string }>("select items from inventory_reservations where order_id = ?", orderId);
   return JSON.parse(row!.items) as Pick<Line, "productId" | "quantity">[];
 }
 
