@@ -24,7 +24,7 @@ export interface OutboxNotes {
 }
 
 const RENEWALS_PER_LEASE = 13; // once a second at the relay's 13 s
-const ASK_AGAIN_MS = 150; // who does not lead asks no more often
+const ASK_AGAIN_MS = 500; // who does not lead asks no more often: for as long a killed leader's rows may lie
 
 /**
  * Which process hands out a service's rows: one at a time, so that what is handed out needs no write of its own.
