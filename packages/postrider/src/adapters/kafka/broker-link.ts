@@ -27,9 +27,14 @@ export class BrokerLink {
     this.#client = client;
   }
 
-  /** Sends to a broker; rejects when the connection breaks or the time is up, and then the next call makes a new one. */
-  async request<Answer>(node: number, { apiKey, apiVersion, payload, read }: LinkRequest<Answer>): Promise<Answer> {
-    const connection = await this.#connectionTo(node);
+  /** Sends to a broker, at once where there is a connection; rejects when that breaks or the time is up, and then the next call makes a new one. */
+  request<Answer>(node: number, request: LinkRequest<Answer>): Promise<Answer> {
+    const known = this.#connections.get(node);
+    if (known?.isConnected() === true) return this.#send(node, known, request);
+    return this.#connect(node).then((connection) => this.#send(node, connection, request));
+  }
+
+  #send<Answer>(node: number, connection: Connection, { apiKey, apiVersion, payload, read }: LinkRequest<Answer>): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const writer = this.#kafka.Writer.create();
     for (const part of payload) writer.append(part);
@@ -50,9 +55,7 @@ export class BrokerLink {
     return promise;
   }
 
-  async #connectionTo(node: number): Promise<Connection> {
-    const known = this.#connections.get(node);
-    if (known?.isConnected() === true) return known;
+  async #connect(node: number): Promise<Connection> {
     try {
       const connection = (await this.#client.connectToBrokers([node])).get(node);
       if (connection === undefined)

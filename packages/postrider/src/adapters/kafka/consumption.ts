@@ -152,15 +152,11 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
   }
 
   targets(): readonly FetchTarget[] {
-    if (this.#isStopped) return [];
-    const targets: FetchTarget[] = [];
-    for (const lane of this.#keeper.lanes) if (lane.wantsMore) targets.push({ partition: lane.lane.number, offset: lane.fetchedTo });
-    return targets;
+    return this.#isStopped ? [] : this.#keeper.targets();
   }
 
   isHoldingBack(): boolean {
-    for (const lane of this.#keeper.lanes) if (!lane.wantsMore) return true;
-    return false;
+    return this.#keeper.isHoldingBack();
   }
 
   take(parts: readonly FetchedPart[]): void {
@@ -170,6 +166,8 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
       if (part.isGone) void this.#goOn(lane);
       else lane.fetched(part.records, part.next, part.end);
     }
+    // Of a backlog the broker looks for more while handlers run. Without one it would bring the next message alone, and not what comes meanwhile.
+    if (parts.some(({ next, end }) => next < end)) this.#fetcher.wake();
     this.#pump();
   }
 

@@ -57,10 +57,7 @@ export class Fetcher {
     for (const [node, targets] of byLeader) {
       if (this.#busy.has(node)) continue;
       this.#busy.add(node);
-      void this.#fetch(node, targets).then(() => {
-        this.#busy.delete(node);
-        this.wake();
-      });
+      void this.#fetch(node, targets);
     }
   }
 
@@ -72,17 +69,27 @@ export class Fetcher {
   async #fetch(node: number, targets: readonly FetchTarget[]): Promise<void> {
     const { reader, pool } = this.#options;
     const maxWaitMs = reader.isHoldingBack() ? SHORT_WAIT_MS : MAX_WAIT_MS;
+    let isGood = false;
     try {
       const { parts, isWhole } = await pool.fetch({ topic: this.#topic.name, node, targets, maxWaitMs });
       if (this.#isClosed) return;
+      isGood = isWhole && parts.every(({ isGone }) => !isGone);
+      // Before they are taken: who takes them may ask for more at once.
+      if (isGood) this.#answered(node);
       if (parts.length > 0) reader.take(parts);
-      if (isWhole && parts.every(({ isGone }) => !isGone)) this.#failures = 0;
-      else await this.#recover();
+      if (!isGood) await this.#recover();
     } catch (error) {
       if (this.#isClosed) return;
       if (++this.#failures === REPORT_AFTER_FAILURES) reader.onError(wrapKafkaError(error, `reading ${this.#topic.name}`));
       await this.#recover();
     }
+    if (!isGood) this.#busy.delete(node);
+    this.wake();
+  }
+
+  #answered(node: number): void {
+    this.#failures = 0;
+    this.#busy.delete(node);
   }
 
   async #recover(): Promise<void> {

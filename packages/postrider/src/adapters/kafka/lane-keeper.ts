@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Sink, Subscription } from "../../ports/transport.ts";
 import type { KafkaDelivery, OwnedLane } from "./delivery.ts";
+import type { FetchTarget } from "./fetch-request.ts";
 import { PartitionLane } from "./partition-lane.ts";
 import type { LaneStart } from "./partition-lane.ts";
 import { wrapKafkaError } from "./vendor-error.ts";
@@ -23,6 +24,8 @@ export interface LaneKeeperOptions {
 const RETRY_MS = 500;
 const COMMIT_WAIT_MS = 3000;
 const EPOCHS_PER_GENERATION = 4096;
+const AHEAD_BYTES = 1280 * 1024; // of a lane: more than one fetch brings unless it is told otherwise
+const MAX_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** Takes lanes on and gives them up, and tells the sink of both, in that order for each. */
 export class LaneKeeper {
@@ -47,6 +50,21 @@ export class LaneKeeper {
     return this.#lanes.get(partition);
   }
 
+  /** What to fetch. Of a backlog the next fetch is under way while the last is handled: but all lanes together have only so much ahead. */
+  targets(): readonly FetchTarget[] {
+    const aheadBytes = this.#aheadBytes();
+    const targets: FetchTarget[] = [];
+    for (const [partition, lane] of this.#lanes) if (lane.wantsMore(aheadBytes)) targets.push({ partition, offset: lane.fetchedTo });
+    return targets;
+  }
+
+  /** Whether there are lanes that want nothing now and may in a moment. */
+  isHoldingBack(): boolean {
+    const aheadBytes = this.#aheadBytes();
+    for (const lane of this.#lanes.values()) if (!lane.wantsMore(aheadBytes)) return true;
+    return false;
+  }
+
   /** These partitions are ours, and no others. */
   assigned(partitions: readonly number[], generation: number): void {
     if (this.#isClosing) return;
@@ -63,6 +81,12 @@ export class LaneKeeper {
     if (reason === "closing") this.#isClosing = true;
     const going = [...this.#owned.keys()].filter((partition) => !kept.has(partition));
     await Promise.all(going.map((partition) => this.#giveUp(partition, reason)));
+  }
+
+  #aheadBytes(): number {
+    let buffered = 0;
+    for (const lane of this.#lanes.values()) buffered += lane.bufferedBytes;
+    return buffered < MAX_AHEAD_BYTES ? AHEAD_BYTES : 0;
   }
 
   async #takeOn(partitions: readonly number[], epoch: number): Promise<void> {

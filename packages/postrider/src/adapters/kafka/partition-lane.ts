@@ -65,8 +65,15 @@ export class PartitionLane<Returned extends { readonly slot: Slot; readonly byte
     return this.state === "flowing" && !this.isPaused && this.slots.length < MAX_SPAN;
   }
 
-  get wantsMore(): boolean {
-    return (this.state === "starting" || this.state === "flowing") && !this.isPaused && this.#bufferedBytes < WANTS_MORE_BELOW_BYTES;
+  /** Fetched and not handed over. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** Whether it wants more than it has, or than so many bytes ahead. */
+  wantsMore(aheadBytes: number): boolean {
+    const isReading = (this.state === "starting" || this.state === "flowing") && !this.isPaused;
+    return isReading && this.#bufferedBytes < Math.max(aheadBytes, WANTS_MORE_BELOW_BYTES);
   }
 
   /** Messages that are there and not finished. */
