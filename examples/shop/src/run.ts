@@ -9,7 +9,9 @@ import type { World } from "./world.ts";
 const PATIENCE_MS = 5_000; // wrappers and terminals send a stop signal twice; whoever repeats it after this means it
 const SAME_KEYPRESS_MS = 300;
 const LAST_MS = 9_500; // a stop takes no more than ten seconds
-const BACKGROUND = 10; // niceness
+// Niceness. Behind the gateway, what brings an order to its end goes before what only hears of it.
+const FULFILMENT = 5;
+const LISTENERS = 10;
 
 const world = systemWorld((line) => void process.stderr.write(line));
 try {
@@ -24,11 +26,12 @@ try {
   process.exit(1);
 }
 
-/** Where the processor is short, whoever answers customers goes before who works in the background. */
+/** Where the processor is short, whoever answers customers goes first. */
 function giveWay({ services }: Settings): void {
   if (services.includes("gateway")) return;
+  const fulfils = (["ordering", "payment", "inventory", "shipping"] as const).some((name) => services.includes(name));
   try {
-    setPriority(BACKGROUND);
+    setPriority(fulfils ? FULFILMENT : LISTENERS);
   } catch (error) {
     world.logger.warn({ err: error }, "the priority of this process stays as it was");
   }
