@@ -57,9 +57,10 @@ async function hiddenCommit(schema: string): Promise<() => Promise<void>> {
 
 // Without a server there is nothing to check; the bench says why there is none.
 describe.skipIf(missing !== undefined)("the opening of the write-ahead log", () => {
-  beforeAll(async () => void (broker = await ownBroker("postgres")), LIMIT_MS);
+  beforeAll(async () => void (broker = await ownBroker("postgres", { settings: { max_prepared_transactions: "2" } })), LIMIT_MS);
   afterAll(async () => broker.close(), LIMIT_MS);
   afterEach(async () => {
+    await sql("rollback prepared 'late'").catch(() => []); // of a test that failed: others would wait for it
     await sql("alter system reset synchronous_standby_names");
     await sql("select pg_reload_conf()");
   });
@@ -94,6 +95,38 @@ describe.skipIf(missing !== undefined)("the opening of the write-ahead log", () 
       ),
     ).toEqual([]);
     expect(world.warnings).toEqual([]);
+  });
+
+  test("a transaction that wrote and is prepared is waited for, whoever leads meanwhile", { timeout: LIMIT_MS }, async () => {
+    const schema = `opening_${++count}`;
+    const first = new OutboxWorld({ url: broker.url, schema, outbox: { by: "polling" } });
+    await first.relay();
+    await first.write(3);
+    const client = new Client({ connectionString: broker.url });
+    await client.connect();
+    await client.query("begin");
+    await client.query(ownRow(schema, HIDDEN));
+    await client.query("prepare transaction 'late'");
+    await client.end();
+    const [{ number } = {}] = await sql(`select last_value::integer as number from ${schema}.pr_outbox_sequence_seq`);
+    const renewals = new Set<unknown>();
+    const floors = new Set<number>();
+    await until(async () => {
+      await first.write(3);
+      const [row] = await sql(`select renewed_at::text as renewed, event_floor::integer as floor from ${schema}.pr_outbox_leaders`);
+      renewals.add(row!["renewed"]);
+      floors.add(row!["floor"] as number);
+      return renewals.size > 3;
+    });
+    expect(Math.max(...floors)).toBeLessThan(number as number);
+    await isEmpty(first);
+    await first[Symbol.asyncDispose]();
+    await using second = new OutboxWorld({ url: broker.url, schema, outbox: { by: "polling" } });
+    await second.relay();
+    const ids = await second.write(3);
+    await until(() => ids.every((id) => second.sent.includes(id)));
+    await sql("commit prepared 'late'");
+    await until(() => second.sent.includes(HIDDEN));
   });
 
   test("a backlog is read from the table first", { timeout: LIMIT_MS }, async () => {

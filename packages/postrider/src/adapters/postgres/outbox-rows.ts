@@ -19,10 +19,11 @@ import type { StorePlace } from "./store-place.ts";
 import { isUnreadable } from "./vendor-error.ts";
 
 const LAST = statement("select coalesce(pg_sequence_last_value($1::text::regclass), 0) as last_value"); // needs no right to read the sequence
+// A prepared transaction holds its locks without a process: `<>` would leave it out.
 const WRITERS = statement(
   `select array(select l.virtualtransaction from pg_locks l where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
          and l.database = (select d.oid from pg_database d where d.datname = current_database())
-         and l.relation = $1::text::regclass and l.pid <> pg_backend_pid()) as writers`,
+         and l.relation = $1::text::regclass and l.pid is distinct from pg_backend_pid()) as writers`,
 );
 const CONFIRMED = statement("select confirmed_flush_lsn::text as lsn from pg_replication_slots where slot_name = $1");
 const POSITION = statement("select pg_current_wal_insert_lsn()::text as lsn");
