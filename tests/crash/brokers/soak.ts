@@ -64,21 +64,22 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
   const telling = options.isVerbose ? timeline.run(over.signal) : undefined;
   const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed), viewOf(ledger, timeline));
   const killing = options.isCalm ? undefined : kills.run();
-  await produced(slots, startedMs + options.seconds * 1000);
+  const producers = slots.filter(({ role }) => role === "produce");
+  await sent(producers, startedMs + options.seconds * 1000);
   kills.stop();
-  await killing;
-  const { sent, effects } = await drained(ledger);
+  await killing; // before producers are told to end: one that is replaced meanwhile would not know
+  await Promise.all(producers.map((slot) => slot.end("SIGTERM")));
+  const counts = await drained(ledger);
   over.abort();
   await telling;
-  const perSecond = Math.round((effects * 1000) / (systemClock.monotonicMs() - startedMs));
+  const perSecond = Math.round((counts.effects * 1000) / (systemClock.monotonicMs() - startedMs));
   // What is left is not on its way: what its processes said last may tell why.
   if ((await ledger.lost()) > 0) for (const { name, said } of slots) console.error(`── ${name}\n${said}`);
   await Promise.all(slots.map((slot) => slot.end("SIGTERM")));
   const crashes = slots.flatMap(({ crash, said }) => (crash === undefined ? [] : [`${crash}\n${said}`]));
   const verdict = await ledger.verdict();
   return {
-    sent,
-    effects,
+    ...counts,
     ...kills.counts,
     perSecond,
     ...verdict,
@@ -102,11 +103,9 @@ function slotsOf({ on, messages }: BrokerSoakOptions, store: OwnBroker, broker: 
   return [slot("p", "produce"), slot("r", "relay"), slot("c1", "consume"), slot("c2", "consume")];
 }
 
-/** Until producers have sent all, or are told that it is time. */
-async function produced(slots: readonly SoakSlot[], endMs: number): Promise<void> {
-  const producers = slots.filter(({ role }) => role === "produce");
+/** Until producers have sent all, or it is time. */
+async function sent(producers: readonly SoakSlot[], endMs: number): Promise<void> {
   while (producers.some(({ isOver }) => !isOver) && systemClock.monotonicMs() < endMs) await systemClock.sleep(LOOK_MS);
-  await Promise.all(producers.map((slot) => slot.end("SIGTERM")));
 }
 
 /**
