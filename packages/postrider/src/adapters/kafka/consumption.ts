@@ -155,10 +155,6 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
     return this.#isStopped ? [] : this.#keeper.targets();
   }
 
-  isHoldingBack(): boolean {
-    return this.#keeper.isHoldingBack();
-  }
-
   take(parts: readonly FetchedPart[]): void {
     for (const part of parts) {
       const lane = this.#keeper.get(part.partition);

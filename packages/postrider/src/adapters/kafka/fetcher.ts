@@ -2,7 +2,7 @@ import { backoffMs } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import type { FetchedPart, FetchPool } from "./fetch-pool.ts";
+import type { FetchCall, FetchedPart, FetchPool } from "./fetch-pool.ts";
 import type { FetchTarget } from "./fetch-request.ts";
 import type { Topic, TopicDirectory } from "./topic-directory.ts";
 import { wrapKafkaError } from "./vendor-error.ts";
@@ -11,8 +11,6 @@ import { wrapKafkaError } from "./vendor-error.ts";
 export interface FetchReader {
   /** The partitions that want more now. */
   targets(): readonly FetchTarget[];
-  /** Whether there are partitions that want nothing now and may in a moment. */
-  isHoldingBack(): boolean;
   take(parts: readonly FetchedPart[]): void;
   onError(error: PostriderError): void;
 }
@@ -27,20 +25,31 @@ export interface FetcherOptions {
   readonly reader: FetchReader;
 }
 
-const MAX_WAIT_MS = 250; // a partition that is assigned while a fetch waits joins the next one
-const SHORT_WAIT_MS = 20;
+const MAX_WAIT_MS = 1000; // what a broker does for those who wait for nothing costs it more than messages do, at some a second
+const SHORT_WAIT_MS = 20; // of one beside it
 const RETRY = { firstMs: 50, maxMs: 1000 };
 const REPORT_AFTER_FAILURES = 3; // a leader that moves refuses one or two
 
+/** What is under way to a broker, or is waited for after an error: one request that waits for long, and one beside it for partitions that came to want more meanwhile. */
+interface UnderWay {
+  /** From where on, by partition. */
+  readonly offsets: ReadonlyMap<number, number>;
+  hasSecond: boolean;
+}
+
+interface Request extends Omit<FetchCall, "topic"> {
+  /** Called once the broker may be asked for the same again. */
+  readonly onAnswered: () => void;
+}
+
 /**
- * Fetches for one reader: one request at a time to each broker that leads a partition of it.
+ * Fetches for one reader: one request at a time to each broker that leads a partition of it, and for those that the request does not ask for short ones beside it until it is answered.
  *
  * Fetching by itself gives what the client's stream has not: partitions that pause one by one, seeking, a filter of aborted messages that is right, and half its cost per message.
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
-  /** Brokers with a request under way, or that are waited for after an error. */
-  readonly #busy = new Set<number>();
+  readonly #busy = new Map<number, UnderWay>();
   #topic: Topic;
   #failures = 0;
   #isClosed = false;
@@ -55,9 +64,16 @@ export class Fetcher {
     if (this.#isClosed) return;
     const byLeader = Map.groupBy(this.#options.reader.targets(), ({ partition }) => this.#topic.leaders[partition] ?? -1);
     for (const [node, targets] of byLeader) {
-      if (this.#busy.has(node)) continue;
-      this.#busy.add(node);
-      void this.#fetch(node, targets);
+      const busy = this.#busy.get(node);
+      if (busy === undefined) {
+        this.#busy.set(node, { offsets: new Map(targets.map(({ partition, offset }) => [partition, offset])), hasSecond: false });
+        void this.#fetch({ node, targets, maxWaitMs: MAX_WAIT_MS, onAnswered: () => void this.#busy.delete(node) });
+        continue;
+      }
+      const others = busy.hasSecond ? [] : targets.filter(({ partition, offset }) => busy.offsets.get(partition) !== offset);
+      if (others.length === 0) continue;
+      busy.hasSecond = true;
+      void this.#fetch({ node, targets: others, maxWaitMs: SHORT_WAIT_MS, onAnswered: () => void (busy.hasSecond = false) });
     }
   }
 
@@ -66,16 +82,15 @@ export class Fetcher {
     this.#isClosed = true;
   }
 
-  async #fetch(node: number, targets: readonly FetchTarget[]): Promise<void> {
+  async #fetch({ onAnswered, ...request }: Request): Promise<void> {
     const { reader, pool } = this.#options;
-    const maxWaitMs = reader.isHoldingBack() ? SHORT_WAIT_MS : MAX_WAIT_MS;
     let isGood = false;
     try {
-      const { parts, isWhole } = await pool.fetch({ topic: this.#topic.name, node, targets, maxWaitMs });
+      const { parts, isWhole } = await pool.fetch({ topic: this.#topic.name, ...request });
       if (this.#isClosed) return;
       isGood = isWhole && parts.every(({ isGone }) => !isGone);
-      // Before they are taken: who takes them may ask for more at once.
-      if (isGood) this.#answered(node);
+      if (isGood) this.#failures = 0;
+      if (isGood) onAnswered(); // before they are taken: who takes them may ask for more at once
       if (parts.length > 0) reader.take(parts);
       if (!isGood) await this.#recover();
     } catch (error) {
@@ -83,13 +98,8 @@ export class Fetcher {
       if (++this.#failures === REPORT_AFTER_FAILURES) reader.onError(wrapKafkaError(error, `reading ${this.#topic.name}`));
       await this.#recover();
     }
-    if (!isGood) this.#busy.delete(node);
+    if (!isGood) onAnswered();
     this.wake();
-  }
-
-  #answered(node: number): void {
-    this.#failures = 0;
-    this.#busy.delete(node);
   }
 
   async #recover(): Promise<void> {

@@ -58,13 +58,6 @@ export class LaneKeeper {
     return targets;
   }
 
-  /** Whether there are lanes that want nothing now and may in a moment. */
-  isHoldingBack(): boolean {
-    const aheadBytes = this.#aheadBytes();
-    for (const lane of this.#lanes.values()) if (!lane.wantsMore(aheadBytes)) return true;
-    return false;
-  }
-
   /** These partitions are ours, and no others. */
   assigned(partitions: readonly number[], generation: number): void {
     if (this.#isClosing) return;

@@ -40,10 +40,6 @@ export class PartitionReader implements FetchReader {
     return this.#isPaused ? [] : [...this.#next].map(([partition, offset]) => ({ partition, offset }));
   }
 
-  isHoldingBack(): boolean {
-    return false;
-  }
-
   take(parts: readonly FetchedPart[]): void {
     for (const { partition, from, next, records, isGone } of parts) {
       if (this.#next.get(partition) !== from) continue;
