@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { guard } from "./guard.ts";
-import { descendants, isAlive, signalTo } from "./processes.ts";
+import { descendants, isAlive, isStopped, signalTo } from "./processes.ts";
 import type { Program, Run } from "./recipe.ts";
 
 const END_LIMIT_MS = 10_000;
-const GONE_POLL_MS = 10;
+const LOOK_MS = 10;
 const LOG_SHOWN = 2000; // characters
 
 /** One run of a program under the guard, with all processes below it. */
@@ -51,13 +51,16 @@ export class Child implements Run {
     this.#signal("SIGKILL");
     for (const pid of below) signalTo(pid, "SIGKILL");
     await this.#gone();
-    while (below.some(isAlive)) await sleep(GONE_POLL_MS);
+    while (below.some(isAlive)) await sleep(LOOK_MS);
   }
 
   async freeze(): Promise<void> {
     // The server before its children: it could else make one between the look and the signal.
     this.#signal("SIGSTOP");
-    for (const pid of this.#below()) signalTo(pid, "SIGSTOP");
+    const below = this.#below();
+    for (const pid of below) signalTo(pid, "SIGSTOP");
+    const all = this.#process.pid === undefined || this.#isOver ? below : [this.#process.pid, ...below];
+    while (!this.#isOver && !all.every(isStopped)) await sleep(LOOK_MS);
   }
 
   async thaw(): Promise<void> {

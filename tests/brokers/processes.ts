@@ -19,6 +19,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Whether none of its threads runs any more: a signal that stops a process reaches them one by one, on a busy machine late. */
+export function isStopped(pid: number): boolean {
+  if (process.platform !== "linux") return true;
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      /\) [TtZX] [^)]*$/.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8")),
+    );
+  } catch {
+    return !isAlive(pid); // a thread has just ended
+  }
+}
+
 /** Its command line; empty if it is not there. */
 export function commandOf(pid: number): string {
   try {

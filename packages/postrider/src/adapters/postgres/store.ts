@@ -70,10 +70,6 @@ export class PgStore implements Store {
     };
     const place: StorePlace = { service, schema: host.quotedSchema };
     const tables = storeTables(place);
-    const borrow = (goesFirst: boolean): Promise<PgLease> =>
-      leaseIn(host.places, connections, goesFirst).catch((error: unknown) => {
-        throw wrapStoreError(error, name, "a new connection");
-      });
     this.#place = {
       store: name,
       service,
@@ -81,7 +77,7 @@ export class PgStore implements Store {
       isPrepared,
       clock: host.clock,
       begin: host.begin,
-      borrow: () => borrow(true),
+      borrow: () => borrow(host, name, true),
       groupCommit: () => host.groupCommit,
       appendGroup: new AppendGroup(tables.outbox, this.#run),
     };
@@ -89,7 +85,7 @@ export class PgStore implements Store {
     this.#signal = signal;
     this.#outbox = reader;
     this.#sharing = new SharedTransactions({
-      place: { ...this.#place, borrow: () => borrow(false) }, // a backlog can wait: whoever asks for a transaction of its own, such as an HTTP request, goes first
+      place: { ...this.#place, borrow: () => borrow(host, name, false) }, // a backlog can wait: whoever asks for a transaction of its own, such as an HTTP request, goes first
       onCommitted: (transaction) => this.#committed(transaction),
       isKnown: async (entry) => (await this.#parts.inbox.check(entry)) !== "first",
       places: host.places.count,
@@ -209,6 +205,14 @@ export class PgStore implements Store {
 
   #assertOpen(during: string): void {
     if (!this.#isOpen) throw fail("PR_STORE_CLOSED", { store: this.#place.store, during });
+  }
+}
+
+async function borrow({ places, connections }: StoreHost, name: string, goesFirst: boolean): Promise<PgLease> {
+  try {
+    return await leaseIn(places, connections, goesFirst);
+  } catch (error) {
+    throw wrapStoreError(error, name, "a new connection");
   }
 }
 
