@@ -74,9 +74,10 @@ export class Settlement {
   async retryLater(work: Work, dueAt: number): Promise<void> {
     const { held } = work;
     const failed = { dueAt, failures: work.failures, firstFailedAt: work.firstFailedAt! };
+    // Before the write: one that is answered by silence may have held it. Whoever finds the key blocked asks the store.
+    if (this.#isOrdered(work)) work.lane.blocked.add(work.key!);
     if (held !== undefined) await this.#store.transaction((transaction) => transaction.held.postpone(held, failed));
     else await this.#write(work, [(transaction) => transaction.held.put({ ...this.#heldOf(work, "retry"), ...failed })]);
-    if (this.#isOrdered(work)) work.lane.blocked.add(work.key!);
     this.#options.onHeld(dueAt);
   }
 
