@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { memoryWorld } from "../adapters/memory/world.ts";
+import { fail } from "../base/errors.ts";
 import { VirtualClock } from "../base/virtual-clock.ts";
 import { command, event } from "../contracts/contract.ts";
 import { bodyIdentity } from "../envelope/foreign-mappings.ts";
@@ -188,7 +189,11 @@ test("how far a handler has come can be read while it runs", async () => {
   expect(await app.bus.as("shipping").progressOf(id)).toMatchObject({ percent: 100 });
 });
 
-test("a later batch of a lane does not overtake an earlier one whose mark is still being written", async () => {
+test.for([
+  ["is still being written", 0],
+  ["cannot be written at first", 3],
+] as const)("a later batch of a lane does not overtake an earlier one whose mark %s", async ([, failures]) => {
+  let left: number = failures;
   const clock = new VirtualClock();
   const world = memoryWorld({ clock });
   const transport = world.transport();
@@ -200,6 +205,7 @@ test("a later batch of a lane does not overtake an earlier one whose mark is sti
       taken: (destination, lane) => store.starts.taken(destination, lane),
       markTaken: async (marks) => {
         await isOpen;
+        if (left-- > 0) throw fail("PR_STORE_FAILED", { store: "far", during: "a mark", detail: "connection refused" });
         await store.starts.markTaken(marks);
       },
       countStart: (id) => store.starts.countStart(id),
@@ -236,6 +242,6 @@ test("a later batch of a lane does not overtake an earlier one whose mark is sti
     await app.pass();
   }
   open();
-  await app.pass();
+  await app.pass(20_000);
   expect(seen).toEqual(Array.from({ length: total }, (_, at) => at + 1));
 });

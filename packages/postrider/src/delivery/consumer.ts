@@ -176,16 +176,23 @@ export class Consumer implements Sink {
     );
   }
 
-  /** A batch that could not be marked must not run: it goes back, and comes again. */
+  /** What could not be marked must not run. It waits here, and so does what comes behind it: given back it would come again behind that. */
   async #unmarked(state: LaneState, works: readonly Work[], error: unknown): Promise<void> {
-    state.unmark();
     const { runtime, subscription } = this.#options;
     runtime.logger.error(
       { err: error, service: runtime.service, destination: subscription.destination.name },
-      "messages could not be marked as taken; they go back",
+      "messages could not be marked as taken; they wait until they can",
     );
-    await runtime.clock.sleep(UNMARKED_WAIT_MS);
-    for (const work of works) this.#giveBack(work.delivery!);
+    for (let isMarked = false; !isMarked;) {
+      state.unmark();
+      await runtime.clock.sleep(UNMARKED_WAIT_MS);
+      if (state.isGone || this.#isStopping) break; // they are given back
+      isMarked = await Promise.resolve(this.#mark(state, works)).then(
+        () => true,
+        () => false,
+      );
+    }
+    this.#enter(state, works);
   }
 
   #mark(state: LaneState, works: readonly Work[]): Promise<unknown> | undefined {
