@@ -2,7 +2,6 @@ import type { FastifyInstance } from "fastify";
 import { isPostriderError } from "postrider";
 import type { Clock, Ids, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
-import { urgencyOf } from "../contracts/shapes.ts";
 import { OrderDesk } from "../services/gateway/order-desk.ts";
 import type { Placing } from "../services/gateway/place.ts";
 import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
@@ -47,17 +46,14 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
   });
 }
 
+/** A customer waits for the answer, and a parcel may leave meanwhile: so it goes before whatever waits. Where it comes before the order itself, ordering asks for it again. */
 async function askOrdering(
   sender: Sender,
-  order: { readonly orderId: string; readonly totalAmount: number },
+  { orderId }: { readonly orderId: string },
   correlationId: string,
 ): Promise<{ readonly outcome: "accepted" | "tooLate" }> {
   try {
-    return await sender.request(
-      CancelOrder,
-      { orderId: order.orderId },
-      { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: urgencyOf(order) },
-    );
+    return await sender.request(CancelOrder, { orderId }, { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: "high" });
   } catch (error) {
     if (isPostriderError(error, "PR_REQUEST_TIMEOUT"))
       throw new Problem(503, "ordering.silent", "Ordering did not answer in time; look at the order, and try again");
