@@ -108,30 +108,25 @@ function message(number: number, keys: number): Outgoing {
     mayRepeat: false,
     headers: number % 2 === 0 ? {} : { note: "✓", bytes: Uint8Array.of(0, 128, number % 256) },
     body: number % 3 === 0 ? Uint8Array.of(0, 255, number % 256) : JSON.stringify({ id }),
-    envelope: {
-      id,
-      source: "/test",
-      type: "order.placed",
-      kind: "event",
-      contractversion: 1,
-      time: "2026-01-01T00:00:00.000Z",
-      partitionkey: `key-${number % keys}`,
-    },
+    envelope: headOf(id, `key-${number % keys}`),
   };
 }
 
-/** What writes a row without the library, under a key of its own. */
-export function ownRow(schema: string, id: string): { readonly text: string; readonly values: string[] } {
-  const head = {
+function headOf(id: string, partitionkey: string): Outgoing["envelope"] {
+  return {
     id,
     source: "/test",
     type: "order.placed",
     kind: "event",
     contractversion: 1,
     time: "2026-01-01T00:00:00.000Z",
-    partitionkey: "own",
+    partitionkey,
   };
+}
+
+/** What writes a row without the library, under a key of its own. */
+export function ownRow(schema: string, id: string): { readonly text: string; readonly values: string[] } {
   const text = `insert into ${schema}.pr_outbox (service, id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, is_event)
     values ('ordering', 'x', 'order.events', 'own', 'order.placed', '{}', true, false, $1, true)`;
-  return { text, values: [JSON.stringify(head)] };
+  return { text, values: [JSON.stringify(headOf(id, "own"))] };
 }

@@ -6,25 +6,33 @@ import { service } from "../pipeline/service.ts";
 import type { Store } from "../ports/store.ts";
 import { appOf, OrderMoved } from "./app.test-support.ts";
 
-/** A store on a database of its own, of which so many transactions fail. */
-function frail(store: Store, database: { failing: number }): Store {
+/** A store on a database of its own: so many of its next transactions fail, or are committed and not answered. */
+function frail(store: Store, database: { failing: number; silent: number }): Store {
   return new Proxy(store, {
     get(target, name) {
-      if (name === "transaction" && database.failing > 0)
-        return async () => {
-          database.failing--;
-          throw fail("PR_STORE_FAILED", { store: "far", during: "a transaction", detail: "connection refused" });
-        };
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
+      if (typeof value !== "function") return value;
+      const call = value.bind(target) as (...given: readonly unknown[]) => unknown;
+      if (name !== "transaction" || database.failing + database.silent === 0) return call;
+      return async (...given: readonly unknown[]) => {
+        if (database.failing > 0) database.failing--;
+        else {
+          database.silent--;
+          await call(...given);
+        }
+        throw fail("PR_STORE_FAILED", { store: "far", during: "a transaction", detail: "connection lost" });
+      };
     },
   });
 }
 
-test("a message that failed and could not even be put off keeps its key: no later one of it passes", async () => {
+test.for([
+  ["could not even be put off", "failing"],
+  ["was put off by a write without an answer", "silent"],
+] as const)("a message that failed and %s keeps its key: no later one of it passes", async ([, how]) => {
   const clock = new VirtualClock();
   const world = memoryWorld({ clock });
-  const database = { failing: 0 };
+  const database = { failing: 0, silent: 0 };
   const handled: number[] = [];
   let runs = 0;
   const moving = service(
@@ -32,7 +40,7 @@ test("a message that failed and could not even be put off keeps its key: no late
     (on) =>
       on(OrderMoved, ({ step }) => {
         if (step === 1 && runs++ === 0) {
-          database.failing = 1; // just long enough to lose what becomes of this one
+          database[how] = 1; // just long enough to lose what becomes of this one
           throw new Error("the database is away");
         }
         handled.push(step);
@@ -44,5 +52,5 @@ test("a message that failed and could not even be put off keeps its key: no late
     for (const step of [1, 2, 3]) publish(OrderMoved, { orderId: "o-1", step });
   });
   await app.pass(20_000);
-  expect([handled, database.failing]).toEqual([[1, 2, 3], 0]);
+  expect([handled, database]).toEqual([[1, 2, 3], { failing: 0, silent: 0 }]);
 });

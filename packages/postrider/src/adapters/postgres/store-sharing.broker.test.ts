@@ -87,6 +87,25 @@ describe.skipIf(missingServer() !== undefined)("transactions that share one of t
       assert.equal(begun, PLACES - 1); // or they would wait here for ever
     }));
 
+  test("where all places are taken, who shares with nobody goes before a backlog that came earlier", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema, STILL);
+      const begun: string[] = [];
+      const working =
+        (name: string, until: Promise<unknown>): Work =>
+        async (tx) => (await tx.run("select 1"), begun.push(name), until);
+      const gates = Array.from({ length: PLACES }, () => deferred());
+      const held = gates.map(({ promise }) => store.transaction(working("holder", promise)));
+      while (begun.length < PLACES) await systemClock.yield();
+      const backlog = store.transaction(working("backlog", Promise.resolve()), { mayShare: true });
+      const request = store.transaction(working("request", Promise.resolve()));
+      gates[0]!.resolve();
+      await Promise.all([backlog, request]);
+      for (const gate of gates) gate.resolve();
+      await Promise.all(held);
+      assert.deepEqual(begun.slice(PLACES), ["request", "backlog"]);
+    }));
+
   test("where units of work wait for something else than the server, nobody shares", () =>
     withSchema(async (schema) => {
       let nowMs = 0;
