@@ -83,6 +83,7 @@ export class Consumer implements Sink {
       runtime.store?.held.blockedKeys(lane.destination, [lane.number]) ?? [],
     ]);
     this.#lanes.set(lane.number, new LaneState(lane, normal, high, blocked));
+    this.#consumption?.resume(lane); // it may have been paused when it left
     this.#heldSource?.wake();
   }
 
@@ -220,7 +221,7 @@ export class Consumer implements Sink {
 
   #enter(state: LaneState, works: readonly Work[]): void {
     for (const work of works) {
-      if (state.isGone || this.#isStopping) this.#giveBack(work.delivery!);
+      if (state.isGone || this.#isStopping || state.turnsBack(work.key)) this.#giveBack(work.delivery!);
       else this.#options.floor.enter(work);
     }
   }

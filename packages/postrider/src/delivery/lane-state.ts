@@ -9,6 +9,8 @@ export class LaneState {
   readonly lane: Lane;
   /** Keys with a message that is retrying, dead or parked. A cache: the store decides. */
   readonly blocked: Set<string>;
+  /** Keys of which too many are parked: what is handed over of them goes back, until the lane goes on. */
+  readonly overfull: Set<string> = new Set<string>();
   /** Taking that has not ended: later messages of the lane wait for it. */
   intake: Promise<void> | undefined;
   isGone = false;
@@ -36,6 +38,11 @@ export class LaneState {
     if (position <= this.#marked[at]) return undefined;
     this.#marked[at] = position + MARK_AHEAD;
     return this.#marked[at];
+  }
+
+  /** Whether what is handed over of a key goes back. */
+  turnsBack(key: string | undefined): boolean {
+    return this.overfull.size > 0 && key !== undefined && this.overfull.has(key);
   }
 
   /** A mark could not be written: the next message is marked anew. */

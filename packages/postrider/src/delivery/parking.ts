@@ -16,6 +16,8 @@ export interface ParkingOptions {
 export class Parking {
   /** Set by the consumer: stops or resumes the hand-over of a lane. */
   pauseLane: (lane: Lane, isPaused: boolean) => void = () => undefined;
+  /** Set by the floor: gives back what waits of a key. */
+  turnBack: (lane: LaneState, key: string) => void = () => undefined;
   readonly #options: ParkingOptions;
 
   constructor(options: ParkingOptions) {
@@ -35,7 +37,11 @@ export class Parking {
     const parked = await settlement.parkedCount(key);
     if (parked >= maxParkedPerKey) {
       this.#pause(lane, key, parked);
-      await work.delivery!.giveBack();
+      // With all of its key that is in hand: a later one could find room, or the key free, before this one is back.
+      lane.overfull.add(key);
+      const givenBack = work.delivery!.giveBack();
+      this.turnBack(lane, key);
+      await givenBack;
       return true;
     }
     if (!(await settlement.park(work))) return false;
@@ -47,8 +53,15 @@ export class Parking {
   unblock(work: Work): void {
     const { lane } = work;
     lane.blocked.delete(work.key!);
+    if (lane.isPaused) void this.#resume(lane);
+  }
+
+  /** What was handed over before the pause must have been turned back first. */
+  async #resume(lane: LaneState): Promise<void> {
+    while (lane.intake !== undefined) await lane.intake;
     if (!lane.isPaused) return;
     lane.isPaused = false;
+    lane.overfull.clear();
     this.pauseLane(lane.lane, false);
   }
 

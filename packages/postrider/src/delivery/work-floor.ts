@@ -5,6 +5,7 @@ import { attempt, mayComeAgain } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { logFailure } from "./failure-line.ts";
+import { giveUp } from "./give-up.ts";
 import { KeyGate } from "./key-gate.ts";
 import type { LaneState } from "./lane-state.ts";
 import { failureOf } from "./policy.ts";
@@ -17,7 +18,6 @@ import type { Settlement } from "./settlement.ts";
 import type { StartLedger } from "./starts.ts";
 import { Twins } from "./twins.ts";
 import type { Runner, Work } from "./work.ts";
-import type { DeadLetterList } from "../ports/dead-letters.ts";
 import type { MessageOutcome } from "../ports/telemetry.ts";
 
 /** What a floor stands on. */
@@ -48,6 +48,7 @@ export class WorkFloor implements Runner {
     this.#options = options;
     this.#attempt = { ...options.attempt, onHandlerDone: (work) => this.#freePlace(work) };
     this.#lastEndedAt = options.runtime.clock.monotonicMs();
+    options.parking.turnBack = (lane, key) => this.#turnBack(lane, key);
   }
 
   /** When a work ended last, on the monotonic clock. */
@@ -164,7 +165,7 @@ export class WorkFloor implements Runner {
         await this.#interrupted(work);
         return this.#count(work, "givenBack", durationMs);
       case "conflicting":
-        await this.#bury(work, "quarantined", failureOf(fail("PR_ID_CONFLICT", { id: work.ready.inboxId })));
+        await giveUp(this.#options, work, "quarantined", failureOf(fail("PR_ID_CONFLICT", { id: work.ready.inboxId })));
         return this.#count(work, "quarantined", durationMs);
       case "giveUp":
         dispatcher.report(outcome.failure.code, work.isProbe);
@@ -181,33 +182,13 @@ export class WorkFloor implements Runner {
   }
 
   async #giveUp(work: Work, failure: Failure, durationMs: number): Promise<void> {
-    await this.#bury(work, "failed", failure);
+    await giveUp(this.#options, work, "failed", failure);
     this.#count(work, "dead", durationMs);
   }
 
-  async #bury(work: Work, list: DeadLetterList, failure: Failure): Promise<void> {
-    const { runtime, settlement } = this.#options;
-    const id = await settlement.bury(work, list, failure);
-    logFailure(this.#options.runtime, work, failure, `is a dead letter now: ${id}`);
-    const { name } = work.ready.definition.contract;
-    runtime.alert({
-      kind: "deadLetter",
-      service: runtime.service,
-      contract: name,
-      code: failure.code,
-      deadLetterId: id,
-      text: `${name} was given up by ${runtime.service} after ${work.failures} attempts: ${failure.reason}`,
-    });
-  }
-
-  async #buryPoison(work: Work, starts: StartLedger): Promise<void> {
+  #buryPoison(work: Work, { maxStarts }: StartLedger): Promise<void> {
     const { envelope, definition } = work.ready;
-    await this.#bury(
-      work,
-      "failed",
-      failureOf(fail("PR_POISON", { id: envelope.id, contract: definition.contract.name, starts: starts.maxStarts })),
-    );
-    this.#count(work, "dead", 0);
+    return this.#giveUp(work, failureOf(fail("PR_POISON", { id: envelope.id, contract: definition.contract.name, starts: maxStarts })), 0);
   }
 
   /** Its own process is stopping, or its lane is gone: no failure. What is still ours goes back. */
@@ -269,6 +250,12 @@ export class WorkFloor implements Runner {
     work.hasPlace = false;
     work.deadlineAt = 0;
     this.#options.dispatcher.release();
+  }
+
+  /** What was held before has its own way back: it is what the others wait for. */
+  #turnBack(lane: LaneState, key: string): void {
+    const isBehind = (work: Work): boolean => work.lane === lane && work.key === key && work.held === undefined;
+    for (const work of this.#gate.evict(isBehind)) this.#giveBackWaiting(work);
   }
 
   #giveBackWaiting(work: Work): void {
