@@ -47,6 +47,11 @@ export interface Store {
    * @throws PR_CONFIG_INVALID for a handle that is none
    */
   within?(handle: unknown): Pick<Store, "transaction">;
+  /**
+   * Whether an error of this store says that its database could not be reached, or was lost on the way: nothing is wrong with what was asked for, and it may be asked for again once
+   * `now` answers. Absent where there is nothing that could be away.
+   */
+  isAway?(error: unknown): boolean;
   /** Committed rows, outside any transaction. */
   readonly read: Sql;
   readonly inbox: InboxReader;

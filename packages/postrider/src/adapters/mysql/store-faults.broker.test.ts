@@ -39,6 +39,7 @@ describe.skipIf(missingServer() !== undefined)("faults of a MySQL store", () => 
   test("a transaction whose connection breaks rejects, is rolled back, and leaves its place and a sound pool behind", () =>
     withDatabase(async (database) => {
       const store = await withTable(database);
+      const stranger = database.connect().store("mailing");
       for (let round = 0; round < 12; round++) {
         const attempt = store.transaction(async (tx) => {
           await tx.run("update things set count = count + 1 where id = 1");
@@ -46,8 +47,13 @@ describe.skipIf(missingServer() !== undefined)("faults of a MySQL store", () => 
           await database.admin(`kill ${id}`);
           await tx.run("update things set count = count + 1 where id = 2");
         });
-        await assert.rejects(attempt, (error) => isPostriderError(error, "PR_STORE_FAILED") && error.retryable);
+        await assert.rejects(
+          attempt,
+          (error) => isPostriderError(error, "PR_STORE_FAILED") && error.retryable && store.isAway!(error) && !stranger.isAway!(error),
+        );
       }
+      const mistaken = store.transaction((tx) => tx.run("select nothing from nowhere"));
+      await assert.rejects(mistaken, (error) => isPostriderError(error, "PR_STORE_FAILED") && !store.isAway!(error));
       await Promise.all(
         Array.from({ length: 20 }, () => store.transaction((tx) => tx.run("update things set count = count + 1 where id = 1"))),
       );

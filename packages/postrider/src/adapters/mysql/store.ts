@@ -25,7 +25,7 @@ import { scheduleReader } from "./store-schedule.ts";
 import { MysqlTransaction } from "./transaction.ts";
 import type { TransactionPlace } from "./transaction.ts";
 import { assertForUsers, bindable } from "./user-sql.ts";
-import { isServerError, wrapStoreError } from "./vendor-error.ts";
+import { isServerAway, isServerError, wrapStoreError } from "./vendor-error.ts";
 
 /** What a store needs of its database. */
 export interface StoreHost {
@@ -116,6 +116,10 @@ export class MysqlStore implements Store {
         if (transaction.hasOutbox) for (const listener of this.#listeners) listener();
       }
     });
+  }
+
+  isAway(error: unknown): boolean {
+    return isServerAway(error, this.#place.store);
   }
 
   async cleanUp(policy: RetentionPolicy): Promise<number> {

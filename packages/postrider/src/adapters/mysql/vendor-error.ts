@@ -8,10 +8,40 @@ const CONFLICTS = new Set([
   1020, // ER_CHECKREAD: MariaDB's snapshot isolation
 ]);
 const FULL = new Set([1021, 1114]); // ER_DISK_FULL, ER_RECORD_FILE_FULL
+const AWAY = new Set([
+  1040, // ER_CON_COUNT_ERROR: all come at once after a restart
+  1053, // ER_SERVER_SHUTDOWN
+  1152, // ER_ABORTING_CONNECTION
+  1184, // ER_NEW_ABORTING_CONNECTION
+  1927, // ER_CONNECTION_KILLED, of MariaDB
+]);
+// Of the client, and of the operating system.
+const LOST_CODES = new Set([
+  "PROTOCOL_CONNECTION_LOST",
+  "ECONNRESET",
+  "ECONNREFUSED",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+const CLOSED_TEXT = /in closed state$/; // `mysql2` gives it no code
 
 /** Whether the transaction lost to a rival and would succeed if it ran again. After a deadlock the server has rolled all of it back. */
 export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(numberOf(error) ?? 0);
+}
+
+/** Whether an error of a store says that its server was lost, or could not be reached. */
+export function isServerAway(error: unknown, store: string): boolean {
+  if (!isPostriderError(error, "PR_STORE_FAILED") || error.details["store"] !== store) return false;
+  const { cause } = error;
+  if (!(cause instanceof Error)) return false;
+  const { code } = cause as { readonly code?: unknown };
+  return AWAY.has(numberOf(cause) ?? 0) || (typeof code === "string" && LOST_CODES.has(code)) || CLOSED_TEXT.test(cause.message);
 }
 
 /** Whether the server has sent it: a code alone may be anybody's. */

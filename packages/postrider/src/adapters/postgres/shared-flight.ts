@@ -95,7 +95,7 @@ export class SharedFlight {
       return this.#landing(false);
     } catch (error) {
       await this.#fall(error);
-      return this.#landing(this.#turns.length > 1);
+      return this.#landing(this.#turns.length > 1 && !transaction.isCutOff); // which says nothing against sharing
     } finally {
       this.#timer?.cancel();
       await transaction.release();
@@ -161,7 +161,7 @@ export class SharedFlight {
   async #fall(reason: unknown): Promise<void> {
     const { transaction } = this.#options;
     this.#isClosed = true;
-    const error = reason instanceof TurnFailure ? reason.error : reason;
+    const error = transaction.asThrown(reason instanceof TurnFailure ? reason.error : reason);
     const conflict = this.#conflict(error);
     const isLone = this.#turns.length === 1;
     let own = isLone ? this.#turns[0] : reason instanceof TurnFailure && !transaction.hasFailed ? reason.turn : undefined;

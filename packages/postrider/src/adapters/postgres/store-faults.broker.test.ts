@@ -38,6 +38,7 @@ describe.skipIf(missingServer() !== undefined)("faults of a PostgreSQL store", (
   test("a transaction whose connection breaks rejects, is rolled back, and leaves its place and a sound pool behind", () =>
     withSchema(async (schema) => {
       const store = await withTable(schema);
+      const stranger = schema.connect().store("mailing");
       for (let round = 0; round < 12; round++) {
         const attempt = store.transaction(async (tx) => {
           await tx.run("update things set count = count + 1 where id = 1");
@@ -51,7 +52,10 @@ describe.skipIf(missingServer() !== undefined)("faults of a PostgreSQL store", (
             );
           await tx.run("update things set count = count + 1 where id = 2");
         });
-        await assert.rejects(attempt, (error) => isPostriderError(error, "PR_STORE_FAILED") && error.retryable);
+        await assert.rejects(
+          attempt,
+          (error) => isPostriderError(error, "PR_STORE_FAILED") && error.retryable && store.isAway!(error) && !stranger.isAway!(error),
+        );
       }
       await Promise.all(
         Array.from({ length: 20 }, () => store.transaction((tx) => tx.run("update things set count = count + 1 where id = 1"))),
@@ -60,6 +64,25 @@ describe.skipIf(missingServer() !== undefined)("faults of a PostgreSQL store", (
         { id: 1, count: 20 },
         { id: 2, count: 0 },
       ]);
+    }));
+
+  test("a connection that breaks under the client itself is told as one of the store; a statement that fails says nothing of it", () =>
+    withSchema(async (schema) => {
+      const store = await withTable(schema);
+      const broken = store.transaction(async (tx) => {
+        const client = await (tx.raw as Promise<PgQueryable>);
+        const { pid } = (await client.query({ text: "select pg_backend_pid() as pid" })).rows[0]!;
+        await schema.admin("select pg_terminate_backend($1)", pid);
+        await until(
+          waiting,
+          async () => (await schema.admin("select 1 from pg_stat_activity where pid = $1", pid)).length === 0,
+          "it has ended",
+        );
+        await client.query({ text: "select 1" });
+      });
+      await assert.rejects(broken, (error) => store.isAway!(error));
+      const mistaken = store.transaction((tx) => tx.run("select 1 / 0"));
+      await assert.rejects(mistaken, (error) => isPostriderError(error, "PR_STORE_FAILED") && !store.isAway!(error));
     }));
 
   test("a connection that breaks while a handler waits for something else ends neither the process nor another transaction", () =>

@@ -231,6 +231,27 @@ describe.skipIf(missingServer() !== undefined)("transactions that share one of t
       assert.deepEqual(await ids(store), [1, 2]);
     }));
 
+  test("a connection that breaks is known as the reason by all that shared it, and the next ones share again at once", () =>
+    withSchema(async (schema) => {
+      const store = await opened(schema, STILL);
+      const isCutOff = ({ cause }: Error): boolean => store.isAway!(cause);
+      const cut: Work = async (tx) => {
+        await add(2)(tx);
+        await schema.admin(
+          "select pg_terminate_backend(pid) from pg_stat_activity where application_name <> 'admin' and state = 'idle in transaction'",
+        );
+        await add(3)(tx);
+      };
+      const { go, rest } = together(store, []);
+      const sentBack = [add(1), cut].map((work) => assert.rejects(store.transaction(work, { mayShare: true }), isCutOff));
+      go();
+      await Promise.all(sentBack);
+      await rest();
+      assert.deepEqual(await shared(store, [add(1), add(2), add(3)]), ["done", "done", "done"]);
+      const rows = await store.read.all<{ x: string }>("select distinct xmin::text as x from things");
+      assert.equal(rows.length, 1);
+    }));
+
   test("what they tell the inbox is written with the commit; where a rival has completed one meanwhile, none is committed, and alone it is told", () =>
     withSchema(async (schema) => {
       const store = await opened(schema, STILL);

@@ -29,7 +29,7 @@ import type { StorePlace } from "./store-place.ts";
 import { storeTables } from "./store-tables.ts";
 import { PgTransaction } from "./transaction.ts";
 import type { TransactionPlace } from "./transaction.ts";
-import { isServerError, wrapStoreError } from "./vendor-error.ts";
+import { isServerAway, isServerError, wrapStoreError } from "./vendor-error.ts";
 
 const NOW = statement(`select ${NOW_MS} as now`);
 
@@ -140,6 +140,10 @@ export class PgStore implements Store {
     };
   }
 
+  isAway(error: unknown): boolean {
+    return isServerAway(error, this.#place.store);
+  }
+
   async cleanUp(policy: RetentionPolicy): Promise<number> {
     return this.#parts.cleanUp(policy);
   }
@@ -193,7 +197,7 @@ export class PgStore implements Store {
       return result;
     } catch (error) {
       await transaction.rollBack();
-      throw error;
+      throw transaction.asThrown(error);
     } finally {
       await transaction.release();
     }

@@ -18,7 +18,7 @@ import { bound } from "./statement.ts";
 import type { Run, Statement } from "./statement.ts";
 import type { StoreTables } from "./store-tables.ts";
 import { portableRows, preparedName, userQuery } from "./user-sql.ts";
-import { isAborted, wrapStoreError } from "./vendor-error.ts";
+import { isAborted, isConnectionLost, wrapStoreError } from "./vendor-error.ts";
 
 /** What a transaction needs of its store. */
 export interface TransactionPlace {
@@ -61,7 +61,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
   #underWay = 0;
   #idleSinceMs: number | undefined;
   #idleMs = 0;
-  #isLeased = false;
+  #held: PgLease | undefined;
 
   constructor(place: TransactionPlace) {
     this.#place = place;
@@ -117,12 +117,22 @@ export class PgTransaction implements StoreTransaction, Joinable {
 
   /** The connection that it waits for; undefined while it wants none, and once it has it. */
   get awaited(): Promise<unknown> | undefined {
-    return this.#isLeased ? undefined : this.#lease;
+    return this.#held === undefined ? this.#lease : undefined;
   }
 
   /** Whether a statement has failed: nothing of it can be committed. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** Whether its connection was lost, or could not be had. */
+  get isCutOff(): boolean {
+    return this.#held?.isBroken === true || isConnectionLost(isPostriderError(this.#failure) ? this.#failure.cause : this.#failure);
+  }
+
+  /** What its work has thrown, as it is; but a lost connection that `tx.raw` told of as one of the table. */
+  asThrown(error: unknown): unknown {
+    return this.isCutOff && isConnectionLost(error) ? wrapStoreError(error, this.#place.store, "a statement of tx.raw") : error;
   }
 
   async run(sql: string, ...parameters: readonly SqlValue[]): Promise<{ readonly changes: number }> {
@@ -250,7 +260,7 @@ export class PgTransaction implements StoreTransaction, Joinable {
     }
     try {
       const lease = await this.#lease!;
-      this.#isLeased = true;
+      this.#held = lease;
       if (lease.client.pipeline === true) return await lease.query(query);
       const sent = this.#last.then(() => lease.query(query));
       this.#last = sent.catch(() => undefined);

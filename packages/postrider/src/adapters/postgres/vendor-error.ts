@@ -10,6 +10,7 @@ const CONFLICTS = new Set([
 // Bytes that are no text to the server: with a NUL among them, or not in the database's own encoding.
 const UNREADABLE = new Set(["22021", "22P05"]); // character_not_in_repertoire, untranslatable_character
 const FULL = "53100"; // disk_full
+const TOO_MANY = "53300"; // too_many_connections: all come at once after a restart
 const ABORTED = "25P02"; // in_failed_sql_transaction
 const ENDED = new Set([
   "57P01", // admin_shutdown
@@ -37,6 +38,8 @@ const SOCKET_CODES = new Set([
 const CLIENT_TEXTS =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout e(xceeded|xpired)|Cannot use a pool after)/;
 
+const POOL_EXHAUSTED = /^timeout exceeded when trying to connect/;
+
 /** Whether the statement lost to a rival and would succeed if it ran again: a deadlock, a serialization failure, a lock that did not come in time. */
 export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(codeOf(error) ?? "");
@@ -47,6 +50,14 @@ export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined) return code.startsWith(CONNECTION_CLASS) || ENDED.has(code) || SOCKET_CODES.has(code);
   return error instanceof Error && CLIENT_TEXTS.test(error.message);
+}
+
+/** Whether an error of a store says that its server was lost, or could not be reached. Who only found all connections of the pool in use has reached nobody yet. */
+export function isServerAway(error: unknown, store: string): boolean {
+  if (!isPostriderError(error, "PR_STORE_FAILED") || error.details["store"] !== store) return false;
+  const { cause } = error;
+  if (codeOf(cause) === TOO_MANY) return true;
+  return isConnectionLost(cause) && !(cause instanceof Error && POOL_EXHAUSTED.test(cause.message));
 }
 
 /** Whether a statement only came too late: one before it had failed. */
