@@ -21,6 +21,7 @@ import type { Work } from "./work.ts";
 export type Outcome =
   | { readonly kind: "handled" | "repeated" | "interrupted" }
   | { readonly kind: "conflicting" }
+  | { readonly kind: "storeAway" }
   | { readonly kind: "retryLater"; readonly delayMs: number; readonly failure: Failure }
   | { readonly kind: "giveUp"; readonly failure: Failure };
 
@@ -35,6 +36,8 @@ export interface AttemptOptions {
   readonly inboxAlways: boolean;
   /** Whether units of work of a backlog may share a transaction. */
   readonly sharedTransactions: boolean;
+  /** Whether something failed because the store is away. */
+  readonly isStoreAway: (error: unknown) => boolean;
   /** Called once the handler has ended well and only the commit is left. */
   readonly onHandlerDone: (work: Work) => void;
 }
@@ -43,11 +46,15 @@ export interface AttemptOptions {
 const MAX_CONFLICTS = 10;
 const CONFLICT_BACKOFF: BackoffOptions = { firstMs: 5, factor: 2, maxMs: 1000, jitter: 1 };
 
+// Nor has one whose store was away. But a message that loses its connection each time, or makes the server end, is itself to blame.
+const MAX_STORE_LOSSES = 10;
+
 const ANY_BODY = "adapted"; // an original and its adapted copies share an id and differ in their bodies by right
 const HANDLED: Outcome = { kind: "handled" };
 const REPEATED: Outcome = { kind: "repeated" };
 const INTERRUPTED: Outcome = { kind: "interrupted" };
 const CONFLICTING: Outcome = { kind: "conflicting" };
+const STORE_AWAY: Outcome = { kind: "storeAway" };
 
 /** How one run ended. */
 type Ended = Outcome | { readonly kind: "failed"; readonly failure: Failure };
@@ -76,6 +83,10 @@ async function persist(options: AttemptOptions, work: Work, inbox: InboxEntry | 
   for (let ended = await first; ; ended = await runOnce(options, work, inbox)) {
     if (ended.kind !== "failed") return ended;
     const { failure } = ended;
+    if (work.storeLosses < MAX_STORE_LOSSES && options.isStoreAway(failure.error)) {
+      work.storeLosses++;
+      return STORE_AWAY;
+    }
     if (isPostriderError(failure.error, "PR_STORE_CONFLICT") && conflicts < MAX_CONFLICTS) {
       conflicts++;
       // Where it had company that may have been the reason: alone it may run at once.
@@ -136,7 +147,7 @@ function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefi
     settleQuietly(options, work, run.unit);
     return HANDLED;
   } catch (thrown) {
-    return abandon(run, thrown);
+    return abandon(options, run, thrown);
   }
 }
 
@@ -154,14 +165,15 @@ async function finish(options: AttemptOptions, run: Run, called: Promise<void> |
     if (isPromise(settled)) await settled;
     return HANDLED;
   } catch (thrown) {
-    return abandon(run, thrown);
+    return abandon(options, run, thrown);
   }
 }
 
-async function abandon({ unit, context }: Run, thrown: unknown): Promise<Ended> {
+async function abandon({ isStoreAway }: AttemptOptions, { unit, context }: Run, thrown: unknown): Promise<Ended> {
   context.abort(thrown);
   const fallen = await unit.abandon(thrown);
-  if (fallen !== undefined && !isInterruption(thrown) && !isPostriderError(thrown, "PR_HANDLER_TIMEOUT"))
+  const isOfAnother = fallen !== undefined && ((unit.mayShare && isPostriderError(fallen, "PR_STORE_CONFLICT")) || isStoreAway(fallen));
+  if (isOfAnother && !isInterruption(thrown) && !isPostriderError(thrown, "PR_HANDLER_TIMEOUT"))
     return { kind: "failed", failure: failureOf(fallen) };
   if (thrown instanceof InboxRefusal) return thrown.verdict === "repeated" ? REPEATED : CONFLICTING;
   if (isInterruption(thrown)) return INTERRUPTED;

@@ -17,6 +17,8 @@ export interface DispatcherOptions {
   readonly ratePerSecond: number;
   readonly outage: OutageMode;
   readonly onOutage: (change: "began" | "over") => void;
+  /** Whether nothing may start for now; once it may, `pump` is called. */
+  readonly isHeld?: () => boolean;
 }
 
 /**
@@ -115,6 +117,7 @@ export class Dispatcher<Item extends Startable> {
 
   #mayStart(): boolean {
     if (this.#isStopped || this.#running >= this.#options.concurrency || this.queued === 0) return false;
+    if (this.#options.isHeld?.() === true) return false;
     if (this.#options.outage.isOut && (this.#isProbing || this.#probeTimer !== undefined)) return false;
     return this.#options.ratePerSecond === 0 || this.#takeToken();
   }

@@ -20,6 +20,7 @@ import { LetterCopier } from "./letter-copies.ts";
 import { Parking } from "./parking.ts";
 import { Settlement } from "./settlement.ts";
 import { StartLedger } from "./starts.ts";
+import { StoreWatch } from "./store-watch.ts";
 import { WorkFloor } from "./work-floor.ts";
 import type { Work } from "./work.ts";
 
@@ -51,6 +52,7 @@ const TIME_LIMIT_CHECK_MS = 100; // how late a handler may be interrupted
 export interface SubscriptionStatus {
   readonly service: string;
   readonly destination: string;
+  /** Whether there is an outage: everything fails, or the store is away. */
   readonly isOut: boolean;
   /** Whether a lane is paused because too much is parked behind one key. */
   readonly isPaused: boolean;
@@ -94,17 +96,19 @@ export interface ServiceRunnerOptions {
 export class ServiceRunner {
   readonly #options: ServiceRunnerOptions;
   readonly #dispatcher: Dispatcher<Work>;
+  readonly #storeWatch: StoreWatch;
   readonly #consumers: { readonly consumer: Consumer; readonly floor: WorkFloor; readonly transport: Transport }[];
   #limitTimer: Timer | undefined;
 
   constructor(options: ServiceRunnerOptions) {
     this.#options = options;
-    this.#dispatcher = dispatcherOf(options);
+    this.#storeWatch = new StoreWatch({ runtime: options.runtime, onAnswered: () => this.#dispatcher.pump() });
+    this.#dispatcher = dispatcherOf(options, this.#storeWatch);
     const { store } = options.runtime;
     const starts =
       store && new StartLedger(store.starts, options.service.options.maxStarts ?? SERVICE_DEFAULTS.maxStarts, options.runtime.lone);
     this.#consumers = options.subscriptions.map((place) => ({
-      ...consumerOf({ ...place, options, dispatcher: this.#dispatcher, starts }),
+      ...consumerOf({ ...place, options, dispatcher: this.#dispatcher, storeWatch: this.#storeWatch, starts }),
       transport: place.transport,
     }));
   }
@@ -125,6 +129,7 @@ export class ServiceRunner {
     await Promise.all(this.#consumers.map(({ consumer }) => consumer.stopTaking()));
     await Promise.all(this.#consumers.map(({ consumer }) => consumer.leaveAll(drainMs)));
     this.#dispatcher.stop();
+    this.#storeWatch.stop();
     this.#limitTimer?.cancel();
     await Promise.all(this.#consumers.map(({ consumer }) => consumer.close()));
   }
@@ -146,7 +151,7 @@ export class ServiceRunner {
         return {
           service: this.#options.service.name,
           destination: consumer.destination,
-          isOut: this.#dispatcher.isOut,
+          isOut: this.#dispatcher.isOut || this.#storeWatch.isAway,
           isPaused: consumer.isPaused,
           inFlight: floor.running,
           lanes: lanes.length,
@@ -167,12 +172,13 @@ export class ServiceRunner {
   }
 }
 
-function dispatcherOf({ runtime, service }: ServiceRunnerOptions): Dispatcher<Work> {
+function dispatcherOf({ runtime, service }: ServiceRunnerOptions, storeWatch: StoreWatch): Dispatcher<Work> {
   const { concurrency, ratePerSecond, outageAfter, outageProbeMs } = { ...SERVICE_DEFAULTS, ...service.options };
   return new Dispatcher<Work>({
     clock: runtime.clock,
     concurrency,
     ratePerSecond: ratePerSecond ?? 0,
+    isHeld: () => storeWatch.holdsAll,
     outage: new OutageMode({ after: outageAfter, probeMs: outageProbeMs, maxProbeMs: MAX_PROBE_MS }),
     onOutage: (change) => {
       const text =
@@ -187,6 +193,7 @@ function dispatcherOf({ runtime, service }: ServiceRunnerOptions): Dispatcher<Wo
 interface Wiring extends PlacedReading {
   readonly options: ServiceRunnerOptions;
   readonly dispatcher: Dispatcher<Work>;
+  readonly storeWatch: StoreWatch;
   readonly starts: StartLedger | undefined;
 }
 
@@ -211,19 +218,23 @@ function consumerOf(wiring: Wiring): { readonly consumer: Consumer; readonly flo
   return { consumer, floor };
 }
 
-function floorOf({ options: { runtime, service }, dispatcher, starts }: Wiring, settlement: Settlement, parking: Parking): WorkFloor {
+function floorOf(wiring: Wiring, settlement: Settlement, parking: Parking): WorkFloor {
+  const { options, dispatcher, storeWatch, starts } = wiring;
+  const { runtime, service } = options;
   return new WorkFloor({
     runtime,
     settlement,
     dispatcher,
     starts,
     parking,
+    storeWatch,
     attempt: {
       runtime,
       settlement,
       once: runtime.store && effectLedger(runtime.store.effects),
       policyOf: policies(service),
       timeoutMsOf: (work) => work.ready.definition.options.timeoutMs ?? service.options.timeoutMs ?? SERVICE_DEFAULTS.timeoutMs,
+      isStoreAway: (error) => storeWatch.blames(error),
       inboxAlways: service.options.inboxAlways ?? false,
       sharedTransactions: service.options.sharedTransactions ?? true,
     },

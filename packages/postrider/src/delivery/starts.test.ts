@@ -36,6 +36,23 @@ test("suspects of two services of one process never run alone at the same time",
   expect(admitted).toEqual(["first", "second"]);
 });
 
+test("whoever is to run alone does not wait for one that waits for its store; that stays counted", async () => {
+  const { starts } = memoryWorld().store("billing");
+  const process = (): StartLedger => new StartLedger(starts, MAX_STARTS, { last: Promise.resolve() });
+  const ledger = process();
+  const first = await suspect(ledger, "first");
+  const second = await suspect(ledger, "second");
+  await ledger.admit(first);
+  let isAdmitted = false;
+  const waiting = ledger.admit(second).then(() => (isAdmitted = true));
+  await settledTurns();
+  expect(isAdmitted).toBe(false);
+  ledger.waits(first);
+  await waiting;
+  await process().admit(first);
+  expect(await process().admit(first)).toBe("poison");
+});
+
 test("who merely waited for its lone turn when the process ended is not blamed", async () => {
   const world = memoryWorld();
   const process = (): StartLedger => new StartLedger(world.store("billing").starts, MAX_STARTS, { last: Promise.resolve() });

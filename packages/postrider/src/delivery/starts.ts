@@ -67,10 +67,15 @@ export class StartLedger {
     return this.#besideOthers + (await this.#starts.countStart(loneId(id))) > this.#maxStarts ? "poison" : "run";
   }
 
-  /** The run is over, however it went: the process has survived it. */
-  survived(work: Work): void {
+  /** It waits for its store, alone or not: whoever is to run alone need not wait for it. It stays counted. */
+  waits(work: Work): void {
     this.#aloneOf.get(work)?.resolve();
     this.#aloneOf.delete(work);
+  }
+
+  /** The run is over, however it went: the process has survived it. */
+  survived(work: Work): void {
+    this.waits(work);
     const { id } = work.ready.envelope;
     if (this.#counted.delete(work)) this.#starts.forget([id, loneId(id)]).catch(() => undefined); // at worst it is counted once too often
   }

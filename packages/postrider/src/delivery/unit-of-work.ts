@@ -1,6 +1,6 @@
 import { deferred, isPromise } from "../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../base/deferred.ts";
-import { fail, isPostriderError } from "../base/errors.ts";
+import { fail } from "../base/errors.ts";
 import { listOf } from "../base/list-of.ts";
 import type { Outgoing } from "../envelope/envelope.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
@@ -138,15 +138,14 @@ export class UnitOfWork implements StoreTransactionOptions {
     this.#isEnded = true;
   }
 
-  /** Rolls back. Gives the error that says so where it had come to nothing already, for another's sake. */
+  /** Rolls back. Gives what its transaction ended with: not the reason, where it had come to nothing already, or could not even be rolled back. */
   async abandon(reason: unknown): Promise<unknown> {
     this.#isEnded = true;
     if (this.#late !== undefined || this.#scheduling !== undefined)
       await Promise.allSettled([...(this.#late ?? []), ...(this.#scheduling ?? [])]);
     if (this.#opening === undefined) return undefined;
     this.#finish!.reject(reason);
-    const error: unknown = await this.#committed!.catch((thrown: unknown) => thrown);
-    return this.mayShare && isPostriderError(error, "PR_STORE_CONFLICT") ? error : undefined;
+    return this.#committed!.catch((thrown: unknown) => thrown);
   }
 
   #begin(): Promise<StoreTransaction> {

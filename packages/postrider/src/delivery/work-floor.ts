@@ -16,6 +16,7 @@ import type { Runtime } from "./runtime.ts";
 import { isLeaseLost } from "./settlement.ts";
 import type { Settlement } from "./settlement.ts";
 import type { StartLedger } from "./starts.ts";
+import type { StoreWatch } from "./store-watch.ts";
 import { Twins } from "./twins.ts";
 import type { Runner, Work } from "./work.ts";
 import type { MessageOutcome } from "../ports/telemetry.ts";
@@ -28,6 +29,7 @@ export interface WorkFloorOptions {
   readonly starts: StartLedger | undefined;
   readonly attempt: Omit<AttemptOptions, "onHandlerDone">;
   readonly parking: Parking;
+  readonly storeWatch: StoreWatch;
 }
 
 /** Where the work of one consumer is done: one message of a key at a time, as many keys as the service allows. */
@@ -90,6 +92,7 @@ export class WorkFloor implements Runner {
       this.#giveBackWaiting(work);
       this.#letNextPass(work);
     }
+    this.#options.storeWatch.release(isOfLane);
     await this.#drain(this.runningOf(state), deadlineMs);
   }
 
@@ -118,9 +121,10 @@ export class WorkFloor implements Runner {
   async #settleAndFinish(work: Work, running: MaybePromise<Outcome | undefined>, startedAt: number): Promise<void> {
     try {
       const outcome = await running;
+      if (outcome?.kind === "storeAway") return this.#outwait(work);
       if (outcome !== undefined) await this.#settle(work, outcome, startedAt);
     } catch (error) {
-      if (await this.#mayRunAgain(work, error)) return this.#runAgain(work);
+      return this.#unsettled(work, error);
     }
     this.#finish(work);
   }
@@ -152,7 +156,7 @@ export class WorkFloor implements Runner {
     this.#count(work, "handled", runtime.clock.monotonicMs() - startedAt);
   }
 
-  async #settle(work: Work, outcome: Outcome, startedAt: number): Promise<void> {
+  async #settle(work: Work, outcome: Exclude<Outcome, { readonly kind: "storeAway" }>, startedAt: number): Promise<void> {
     const { dispatcher, runtime } = this.#options;
     const durationMs = runtime.clock.monotonicMs() - startedAt;
     switch (outcome.kind) {
@@ -198,27 +202,38 @@ export class WorkFloor implements Runner {
     else await work.delivery!.giveBack();
   }
 
-  /** The run ended and could not be settled: nothing was lost. Whether it runs again here, because its lane is still ours; else it comes again. */
-  async #mayRunAgain(work: Work, error: unknown): Promise<boolean> {
-    const { runtime } = this.#options;
+  /** The run ended and could not be settled: nothing was lost. It runs again here, if its lane is still ours; else it comes again. */
+  async #unsettled(work: Work, error: unknown): Promise<void> {
+    const { runtime, storeWatch } = this.#options;
     const { service, clock } = runtime;
-    if (!isLeaseLost(error)) {
-      runtime.logger.error({ err: error, service, messageId: work.ready.envelope.id }, "a message could not be settled; it runs again");
-      // The store is in trouble; at once again would only spin.
-      if (!work.lane.isGone) await clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
-      if (!work.lane.isLeaving) return true;
-    }
-    await this.#interrupted(work).catch(() => undefined);
-    return false;
+    work.failures = work.held?.failures ?? 0; // what could not be written down has not happened
+    if (storeWatch.blames(error)) return this.#outwait(work);
+    if (isLeaseLost(error)) return this.#comeAgain(work);
+    runtime.logger.error({ err: error, service, messageId: work.ready.envelope.id }, "a message could not be settled; it runs again");
+    // The store is in trouble; at once again would only spin.
+    if (!work.lane.isGone) await clock.sleep(UNSETTLED_WAIT_MS).catch(() => undefined);
+    return work.lane.isLeaving ? this.#comeAgain(work) : this.#runAgain(work);
+  }
+
+  /** Its store is away: it waits in its place until that answers, or its lane leaves. */
+  #outwait(work: Work): void {
+    if (work.lane.isLeaving) return void this.#comeAgain(work);
+    this.#options.starts?.waits(work);
+    this.#options.storeWatch.wait(work, (isBack) => (isBack ? this.#runAgain(work) : void this.#comeAgain(work)));
   }
 
   /** Given back it would come again behind those of its key that wait here: so it keeps its key, and nobody passes. */
   #runAgain(work: Work): void {
     this.#leaveRun(work);
-    work.failures = work.held?.failures ?? 0; // what could not be written down has not happened
     work.state = "waiting";
+    this.#options.dispatcher.addFirst(work);
     this.#freePlace(work);
-    this.#options.dispatcher.add(work);
+    this.#options.dispatcher.pump();
+  }
+
+  async #comeAgain(work: Work): Promise<void> {
+    await this.#interrupted(work).catch(() => undefined); // a transport or store that is gone hands it over again by itself
+    this.#finish(work);
   }
 
   /** The run is over, whatever becomes of its message. */

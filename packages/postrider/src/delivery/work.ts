@@ -29,6 +29,8 @@ export class Work implements Startable, Placed {
   /** Failed runs so far. */
   failures: number;
   firstFailedAt: number | undefined;
+  /** Runs that came to nothing because the store was away. */
+  storeLosses = 0;
   /** Began before, in a process that ended without settling it. */
   isSuspect = false;
   /** Its transaction is shared with no other: it has failed, or had to run again for another's sake. */
