@@ -3,6 +3,7 @@ import { deferred, isPromise } from "../base/deferred.ts";
 import type { Deferred, MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
 import type { PostriderError } from "../base/errors.ts";
+import { KeyMap } from "../base/key-map.ts";
 import type { AnyContract } from "../contracts/contract.ts";
 import { validateReply } from "../contracts/read.ts";
 import type { BodyReading } from "../contracts/read.ts";
@@ -34,7 +35,7 @@ class Waiting {
 export class Requests {
   readonly #transport: Transport;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new KeyMap<Waiting>();
   #inbox: Promise<ReplyInbox> | undefined;
   #address: string | undefined;
   /** One for all, at the earliest end: nearly every request is answered long before. */
@@ -70,7 +71,7 @@ export class Requests {
   }
 
   async close(): Promise<void> {
-    for (const id of this.#waiting.keys()) this.#fail(id, fail("PR_SHUTDOWN", { during: "a request" }));
+    for (const id of this.#ids()) this.#fail(id, fail("PR_SHUTDOWN", { during: "a request" }));
     await (await this.#inbox)?.close();
   }
 
@@ -99,7 +100,8 @@ export class Requests {
     this.#timerAt = Infinity;
     const nowMs = this.#clock.monotonicMs();
     let next = Infinity;
-    for (const [id, { contract, timeoutMs, endsAtMs }] of this.#waiting) {
+    for (const id of this.#ids()) {
+      const { contract, timeoutMs, endsAtMs } = this.#waiting.get(id)!;
       if (endsAtMs > nowMs) next = Math.min(next, endsAtMs);
       else this.#fail(id, fail("PR_REQUEST_TIMEOUT", { contract: contract.name, timeoutMs }));
     }
@@ -131,13 +133,17 @@ export class Requests {
     else this.#take(id)?.answer.resolve(reading.body);
   }
 
+  /** A list of its own: who fails is taken out. */
+  #ids(): string[] {
+    return Array.from(this.#waiting.entries(), ([id]) => id);
+  }
+
   #fail(id: string, reason: unknown): void {
     this.#take(id)?.answer.reject(reason);
   }
 
   #take(id: string): Waiting | undefined {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
+    const waiting = this.#waiting.take(id);
     waiting?.forget?.();
     if (this.#waiting.size === 0) this.#rest();
     return waiting;

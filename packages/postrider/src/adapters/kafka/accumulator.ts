@@ -2,6 +2,7 @@ import { backoffMs } from "../../base/backoff.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
+import { PositionMap } from "../../base/position-map.ts";
 import type { Random } from "../../base/random.ts";
 import { PartQueue } from "./part-queue.ts";
 import type { Waiting } from "./part-queue.ts";
@@ -51,9 +52,11 @@ export class Accumulator {
   readonly #parts = new Map<string, (PartQueue | undefined)[]>();
   /** Parts with something to send that have nothing under way, oldest first. */
   readonly #ready = new Set<PartQueue>();
-  readonly #calls = new Set<SendCall>();
+  /** By the order of their coming. */
+  readonly #calls = new PositionMap<SendCall>();
   /** Requests under way, by broker. */
   readonly #requests = new Map<number, number>();
+  #lastNumber = 0;
   #isScheduled = false;
   #isClosed = false;
   #sweep: Timer | undefined;
@@ -75,7 +78,8 @@ export class Accumulator {
   /** Sends what was taken, and watches over the call's deadline. */
   track(call: SendCall): void {
     if (call.isOver) return;
-    this.#calls.add(call);
+    call.number = ++this.#lastNumber;
+    this.#calls.set(call.number, call);
     this.#sweep ??= this.#options.clock.after(SWEEP_MS, () => this.#sweepCalls());
     this.#schedule();
   }
@@ -90,8 +94,8 @@ export class Accumulator {
   /** Ends all calls: nothing more will be sent. What is under way may still arrive. */
   abandon(error: PostriderError): void {
     this.#isClosed = true;
-    for (const call of this.#calls) this.#expire(call, error);
-    this.#calls.clear();
+    for (const call of this.#calls.values()) this.#expire(call, error);
+    this.#dropOver();
     this.#ready.clear();
     this.#sweep?.cancel();
     this.#idle?.resolve();
@@ -180,7 +184,7 @@ export class Accumulator {
     for (const waiting of part.batch) {
       waiting.call.settle(waiting.at, outcomeOf(waiting));
       // At once: what it still knows of its messages would grow old until the next sweep.
-      if (waiting.call.isOver) this.#calls.delete(waiting.call);
+      if (waiting.call.isOver) this.#calls.delete(waiting.call.number);
     }
     if (part.end(wasWritten)) this.#ready.add(part);
   }
@@ -206,7 +210,7 @@ export class Accumulator {
 
   #sweepCalls(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const call of this.#calls) if (!call.isOver && call.endsAtMs <= nowMs) this.#expire(call, unsent(call));
+    for (const call of this.#calls.values()) if (!call.isOver && call.endsAtMs <= nowMs) this.#expire(call, unsent(call));
     this.#sweep = this.#dropOver() === 0 ? undefined : this.#options.clock.after(SWEEP_MS, () => this.#sweepCalls());
   }
 
@@ -219,7 +223,7 @@ export class Accumulator {
 
   /** Forgets calls that are over; how many are left. */
   #dropOver(): number {
-    for (const call of this.#calls) if (call.isOver) this.#calls.delete(call);
+    for (const call of this.#calls.values()) if (call.isOver) this.#calls.delete(call.number);
     if (this.#calls.size === 0) {
       this.#idle?.resolve();
       this.#idle = undefined;

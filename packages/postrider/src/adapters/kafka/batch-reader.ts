@@ -1,3 +1,4 @@
+import { listOf } from "../../base/list-of.ts";
 import type { KafkaModule } from "./vendor.ts";
 import { VarintReader } from "./varint.ts";
 
@@ -58,7 +59,7 @@ export function recordsOf(batch: RecordBatch, from: number): RawRecord[] {
   const buffer = batch.records();
   const reader = new VarintReader(buffer, 0);
   const isAppendTime = (batch.attributes & LOG_APPEND_TIME) !== 0;
-  const found: RawRecord[] = [];
+  const found = listOf<RawRecord>();
   for (let left = batch.count; left > 0; left--) {
     const bytes = reader.next();
     const end = reader.at + bytes;

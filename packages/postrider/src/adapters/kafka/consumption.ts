@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Consumption, ConsumptionStatus, Lane, Sink, Subscription } from "../../ports/transport.ts";
@@ -208,7 +209,7 @@ export class KafkaConsumption implements Consumption, Settler, FetchReader {
   }
 
   #batchOf(lane: OwnedLane): KafkaDelivery[] {
-    const batch: KafkaDelivery[] = [];
+    const batch = listOf<KafkaDelivery>();
     while (lane.returned.length > 0) {
       if (!this.#count(lane, lane.returned[0]!.bytes)) return batch;
       batch.push(lane.returned.shift()!);

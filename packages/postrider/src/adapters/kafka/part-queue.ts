@@ -1,3 +1,5 @@
+import { Fifo } from "../../base/fifo.ts";
+import { listOf } from "../../base/list-of.ts";
 import { recordBytes } from "./batch-writer.ts";
 import type { BatchIdentity } from "./batch-writer.ts";
 import type { SendCall } from "./send-call.ts";
@@ -15,7 +17,7 @@ export interface Waiting {
 /** Who a producer is, for the brokers. */
 export type ProducerIdentity = Omit<BatchIdentity, "sequence">;
 
-const COMPACT_AT = 1024;
+const NONE: readonly never[] = [];
 const MAX_SEQUENCE = 0x7fffffff;
 
 /**
@@ -28,7 +30,7 @@ export class PartQueue {
   readonly topic: string;
   readonly partition: number;
   /** What is on its way; empty between batches. */
-  batch: readonly Waiting[] = [];
+  batch: readonly Waiting[] = NONE;
   batchBytes = 0;
   /** How often the batch has failed. */
   failures = 0;
@@ -36,8 +38,7 @@ export class PartQueue {
   #identity: ProducerIdentity | undefined;
   #isSigned = false;
   #sequence = 0;
-  #items: (Waiting | undefined)[] = [];
-  #head = 0;
+  readonly #items = new Fifo<Waiting>();
   /** How many must still go alone, because one of them was refused. */
   #aloneLeft = 0;
 
@@ -59,20 +60,18 @@ export class PartQueue {
   take(maxCount: number, maxBytes: number): void {
     if (this.isBusy) return;
     const limit = this.#aloneLeft > 0 ? 1 : maxCount;
-    const batch: Waiting[] = [];
+    const batch = listOf<Waiting>();
     this.batchBytes = 0;
-    while (this.#head < this.#items.length && batch.length < limit) {
-      const next = this.#items[this.#head]!;
+    for (let next = this.#items.at(0); next !== undefined && batch.length < limit; next = this.#items.at(0)) {
       const bytes = recordBytes(next.record);
       if (batch.length > 0 && this.batchBytes + bytes > maxBytes) break;
-      this.#items[this.#head++] = undefined;
+      this.#items.shift();
       if (this.#aloneLeft > 0) this.#aloneLeft--;
       if (!next.call.isOpen(next.at)) continue;
       batch.push(next);
       this.batchBytes += bytes;
     }
     this.batch = batch;
-    this.#compact();
   }
 
   /** The batch's bytes, made and signed the first time. */
@@ -101,28 +100,21 @@ export class PartQueue {
   end(isWritten: boolean): boolean {
     if (isWritten) this.#sequence = (this.#sequence + this.batch.length) & MAX_SEQUENCE;
     this.#forget();
-    return this.#head < this.#items.length;
+    return this.#items.length > 0;
   }
 
   /** Puts the batch back to the front, to go one by one. */
   splitBatch(): void {
-    this.#items = [...this.batch, ...this.#items.slice(this.#head)];
-    this.#head = 0;
+    for (const waiting of this.batch.toReversed()) this.#items.unshift(waiting);
     this.#aloneLeft = Math.max(this.#aloneLeft, this.batch.length);
     this.#forget();
   }
 
   #forget(): void {
-    this.batch = [];
+    this.batch = NONE;
     this.failures = 0;
     this.#encoded = undefined;
     this.#isSigned = false;
-  }
-
-  #compact(): void {
-    if (this.#head < COMPACT_AT || this.#head * 2 < this.#items.length) return;
-    this.#items = this.#items.slice(this.#head);
-    this.#head = 0;
   }
 }
 

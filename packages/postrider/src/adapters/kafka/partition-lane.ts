@@ -1,3 +1,4 @@
+import { Fifo } from "../../base/fifo.ts";
 import type { Lane } from "../../ports/transport.ts";
 import { Slots } from "./slots.ts";
 import type { Slot } from "./slots.ts";
@@ -14,7 +15,6 @@ export interface LaneStart {
 const WANTS_MORE_BELOW_BYTES = 256 * 1024;
 // So many may be finished behind one that is not: then the lane waits for it.
 const MAX_SPAN = 1_000_000;
-const COMPACT_AT = 1024;
 
 /**
  * A partition that is ours: what was fetched, what was handed over, what is finished.
@@ -39,8 +39,7 @@ export class PartitionLane<Returned extends { readonly slot: Slot; readonly byte
   #committed: number;
   #committedMetadata = "";
   #fetchedTo: number;
-  #records: (RawRecord | undefined)[] = [];
-  #head = 0;
+  #records = new Fifo<RawRecord>();
   #bufferedBytes = 0;
 
   constructor(lane: Lane, start: LaneStart) {
@@ -83,7 +82,7 @@ export class PartitionLane<Returned extends { readonly slot: Slot; readonly byte
 
   /** When the oldest message that is not finished was written; undefined where there is none, or it is not fetched yet. */
   get oldestMs(): number | undefined {
-    return (this.slots.oldest ?? this.#records[this.#head])?.timestampMs;
+    return (this.slots.oldest ?? this.#records.at(0))?.timestampMs;
   }
 
   /** Whether what is finished beyond the prefix has changed since the last commit. */
@@ -116,16 +115,11 @@ export class PartitionLane<Returned extends { readonly slot: Slot; readonly byte
 
   /** The next record to hand over. */
   peek(): RawRecord | undefined {
-    return this.#records[this.#head];
+    return this.#records.at(0);
   }
 
   shift(): void {
-    this.#bufferedBytes -= this.#records[this.#head]!.bytes;
-    this.#records[this.#head++] = undefined;
-    if (this.#head === this.#records.length || this.#head > COMPACT_AT) {
-      this.#records = this.#records.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#bufferedBytes -= this.#records.shift()?.bytes ?? 0;
   }
 
   /** The record at the front is not for this subscription. */
@@ -144,14 +138,13 @@ export class PartitionLane<Returned extends { readonly slot: Slot; readonly byte
 
   /** Forgets what was not handed over. */
   drop(): void {
-    this.#records = [];
-    this.#head = 0;
+    this.#records = new Fifo();
     this.#bufferedBytes = 0;
     this.returned.length = 0;
   }
 
   /** With an empty buffer everything up to the fetched offset is passed: markers of transactions and what was aborted have no record. */
   #passOver(): void {
-    if (this.#head === this.#records.length) this.slots.pass(this.#fetchedTo);
+    if (this.#records.length === 0) this.slots.pass(this.#fetchedTo);
   }
 }

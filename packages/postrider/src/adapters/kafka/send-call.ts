@@ -1,8 +1,11 @@
 import { deferred } from "../../base/deferred.ts";
+import { listOf } from "../../base/list-of.ts";
 import type { SendCallOptions, SendOutcome } from "../../ports/transport.ts";
 
 /** One call of `send`: what became of each of its messages. */
 export class SendCall {
+  /** Its place among the calls of an accumulator, which sets it. */
+  number = 0;
   readonly deadlineMs: number;
   readonly endsAtMs: number;
   readonly #outcomes: SendOutcome[];
@@ -13,8 +16,8 @@ export class SendCall {
 
   constructor(count: number, { deadlineMs, onOutcome }: SendCallOptions, nowMs: number) {
     // Most calls are of one message.
-    this.#outcomes = count === 1 ? [undefined] : Array.from({ length: count });
-    this.#isOpen = count === 1 ? [true] : Array.from({ length: count }, () => true);
+    this.#outcomes = count === 1 ? listOf<SendOutcome>(undefined) : Array.from({ length: count });
+    this.#isOpen = count === 1 ? listOf(true) : Array.from({ length: count }, () => true);
     this.#onOutcome = onOutcome;
     this.deadlineMs = deadlineMs;
     this.endsAtMs = nowMs + deadlineMs;
