@@ -59,4 +59,39 @@ describe.skipIf(missingServer() !== undefined)("the desk of an outbox", () => {
       await desk.done([...first.slice(1), ...second]);
       assert.deepEqual(numbersOf(await desk.claim(9, LEASE_MS)), [1, 7, 8, 9]);
     }));
+
+  test("a reading touches as many rows as it gives, whatever the server believes of the table", () =>
+    withSchema(async (schema) => {
+      const database = schema.connect();
+      await database.store("billing").open();
+      const table = `${quoted(schema.name)}.pr_outbox`;
+      const fill = (count: number): Promise<unknown> =>
+        schema.admin(
+          `insert into ${table} (service, id, aggregatetype, aggregateid, type, payload, is_text, may_repeat, head, is_event)
+           select 'billing', n::text, 'd', 'k', 't', convert_to('{}', 'UTF8'), true, false, '{}', true from generate_series(1, $1::integer) n`,
+          count,
+        );
+      await schema.admin(`alter table ${table} set (autovacuum_enabled = off)`);
+      await fill(10_000);
+      await schema.admin(`analyze ${table}`); // the server counts rows now and then: it takes the next ones for a few
+      await fill(20_000);
+      const client = await database.connections.borrow();
+      try {
+        const run: Run = (statement, ...values) => client.query(bound(statement, values, true));
+        const rows = new OutboxRows({ service: "billing", schema: quoted(schema.name) }, run);
+        const touched = async (): Promise<number> => {
+          const text =
+            "select (seq_tup_read + idx_tup_fetch)::integer as rows from pg_stat_xact_user_tables where schemaname = $1 and relname = 'pr_outbox'";
+          return (await client.query({ text, values: [schema.name] })).rows[0]!["rows"] as number;
+        };
+        await client.query({ text: "begin" }); // what is counted here is not handed on before its end
+        const before = await touched();
+        assert.equal((await rows.unsent(true, 9_900, 1000)).length, 1000);
+        assert.equal((await rows.read(true, { floor: 9_900, limit: 1000, taken: [9_950] })).length, 1000);
+        assert.ok((await touched()) - before < 3_000);
+        await client.query({ text: "rollback" });
+      } finally {
+        client.release();
+      }
+    }));
 });

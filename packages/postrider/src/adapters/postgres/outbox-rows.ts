@@ -76,9 +76,7 @@ export class OutboxRows {
     this.#run = run;
     this.#read = readingOf(schema, TEXT_OR_BYTES);
     this.#readBytes = readingOf(schema, "null, encode(payload, 'hex')");
-    this.#unsent = statement(
-      `select sequence, free_at > 0 as is_later from ${table} where service = $1 and is_event = $2 and sequence > $3 order by sequence limit $4`,
-    );
+    this.#unsent = statement(`select sequence, is_later from ${schema}.pr_unsent_outbox($1, $2, $3, $4)`);
     this.#remove = statement(`select ${schema}.pr_remove_outbox($1, $2, $3::bigint[]) as removed`);
     // Never zero: a row that was put off is found by its time, however soon that is.
     this.#putOff = statement(

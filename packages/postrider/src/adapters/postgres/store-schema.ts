@@ -58,7 +58,7 @@ export const STORE_PART: MigrationPart = {
     // Who leads an outbox: whoever did, or else the first that asks once its lease is over, or its connections are gone while the server went on.
     // What removes rows does not wait for the disk: a row that is there again after a crash of the server is sent again, and all behind it too.
     // Rows that stand side by side are removed by one walk over them, which costs half of looking each up.
-    // The two that read and remove rows have settings of their own: plans that are made while the table is empty would read all of it for the minute until its statistics come.
+    // Those that read and remove rows have settings of their own: plans that are made while the table is empty would read all of it for the minute until its statistics come.
     `create function {schema}.pr_lead_outbox(p_service text, p_owner text, p_backend integer, p_lease_ms bigint, p_command_floor bigint, p_event_floor bigint, p_lsn pg_lsn)
        returns setof {schema}.pr_outbox_leaders language plpgsql as $lead$
      declare v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint; v_last {schema}.pr_outbox_leaders;
@@ -92,6 +92,14 @@ export const STORE_PART: MigrationPart = {
            and (o.aggregatetype, o.aggregateid) not in (select l.aggregatetype, l.aggregateid from later l)
          order by o.sequence limit p_limit;
      end $read$;
+
+     create function {schema}.pr_unsent_outbox(p_service text, p_is_event boolean, p_floor bigint, p_limit integer)
+       returns table (sequence bigint, is_later boolean) language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $unsent$
+     begin
+       return query
+         select o.sequence, o.free_at > 0 from {schema}.pr_outbox o where o.service = p_service and o.is_event = p_is_event and o.sequence > p_floor
+         order by o.sequence limit p_limit;
+     end $unsent$;
 
      create function {schema}.pr_remove_outbox(p_service text, p_is_event boolean, p_sequences bigint[]) returns bigint[]
        language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $remove$
