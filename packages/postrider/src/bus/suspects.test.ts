@@ -43,3 +43,38 @@ test("after one crash a suspect shares a transaction as others do; after a secon
   }
   expect(shared).toEqual([true, true, false]);
 });
+
+/** A store that notes whose starts are counted. */
+function counting(store: Store, counted: string[]): Store {
+  const countStart = store.starts.countStart.bind(store.starts);
+  Object.assign(store.starts, {
+    countStart: (messageId: string) => {
+      counted.push(messageId);
+      return countStart(messageId);
+    },
+  });
+  return store;
+}
+
+/** A service that handles what is sent once it is let; what is interrupted has done nothing. */
+function patient(gate: { isOpen: boolean }, handled: string[]) {
+  return service("patient", (on) =>
+    on(PlaceOrder, ({ orderId }, { signal }) => {
+      if (gate.isOpen) return void handled.push(orderId);
+      return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+    }),
+  );
+}
+
+test("what a process had in hand when it lost a lane is no suspect when the lane comes back to it: it has not died of it", async () => {
+  const clock = new VirtualClock();
+  const world = memoryWorld({ clock });
+  const [gate, handled, counted]: [{ isOpen: boolean }, string[], string[]] = [{ isOpen: false }, [], []];
+  await using app = await appOf([patient(gate, handled)], { clock, world, store: (name) => counting(world.store(name), counted) });
+  for (const orderId of ["o-1", "o-2", "o-3"]) await app.bus.as("patient").send(PlaceOrder, { orderId, total: 1 });
+  await app.pass(100);
+  gate.isOpen = true;
+  world.loseLanes("patient", "order.commands");
+  await app.pass(10_000);
+  expect([handled.toSorted(), counted]).toEqual([["o-1", "o-2", "o-3"], []]);
+});

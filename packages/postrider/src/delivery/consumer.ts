@@ -7,7 +7,7 @@ import type { ClaimedHeld } from "../ports/held.ts";
 import type { Consumption, ConsumptionStatus, Delivery, Lane, Sink, Subscription, Transport } from "../ports/transport.ts";
 import type { Aside } from "./aside.ts";
 import { HeldSource } from "./held-source.ts";
-import { LaneState, placeOf } from "./lane-state.ts";
+import { LaneState, marksOf, placeOf } from "./lane-state.ts";
 import type { Parking } from "./parking.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StartLedger } from "./starts.ts";
@@ -36,6 +36,8 @@ export interface ConsumerOptions {
 export class Consumer implements Sink {
   readonly #options: ConsumerOptions;
   readonly #lanes = new Map<number, LaneState>();
+  /** Lanes that were taken away without an end: what they had in hand is known when they come back. */
+  readonly #lost = new Map<number, LaneState | undefined>();
   readonly #heldIn = new Map<string, Work>();
   readonly #heldSource: HeldSource | undefined;
   #consumption: Consumption | undefined;
@@ -76,13 +78,11 @@ export class Consumer implements Sink {
 
   async onAssigned(lane: Lane): Promise<void> {
     const { starts, runtime, transport } = this.#options;
-    const counts = transport.capabilities.positions ? starts : undefined;
-    const [normal, high, blocked] = await Promise.all([
-      counts?.taken(placeOf(lane.destination, false), lane.number) ?? 0,
-      counts?.taken(placeOf(lane.destination, true), lane.number) ?? 0,
+    const [marks, blocked] = await Promise.all([
+      marksOf(lane, transport.capabilities.positions ? starts : undefined),
       runtime.store?.held.blockedKeys(lane.destination, [lane.number]) ?? [],
     ]);
-    this.#lanes.set(lane.number, new LaneState(lane, normal, high, blocked));
+    this.#lanes.set(lane.number, new LaneState(lane, { marks, blocked, before: this.#lost.get(lane.number) }));
     this.#consumption?.resume(lane); // it may have been paused when it left
     this.#heldSource?.wake();
   }
@@ -91,6 +91,7 @@ export class Consumer implements Sink {
     const state = this.#lanes.get(lane.number);
     if (state === undefined || state.lane.epoch !== lane.epoch) return;
     this.#lanes.delete(lane.number);
+    this.#lost.set(lane.number, reason === "lost" ? state : undefined);
     state.isGone = true;
     await this.#options.floor.leave(state, reason === "lost" ? 0 : deadlineMs);
     if (reason !== "lost") await this.#markUnrun(state);

@@ -4,6 +4,16 @@ import type { Lane } from "../ports/transport.ts";
 // more are suspects, whose next start is counted one by one; they still run beside others.
 const MARK_AHEAD = 256;
 
+/** What a lane starts with, at a consumer. */
+export interface LaneBeginning {
+  /** How far it may have begun, as the store has it. */
+  readonly marks: readonly [normal: number, high: number];
+  /** Keys with a message that is retrying, dead or parked. */
+  readonly blocked: Iterable<string>;
+  /** The same lane as this process had it, where it was lost and not given up. */
+  readonly before: LaneState | undefined;
+}
+
 /** What a consumer knows of a lane that it owns, and of the work on it. Positions of high and normal priority are counted apart: they are two logs. */
 export class LaneState {
   readonly lane: Lane;
@@ -20,10 +30,12 @@ export class LaneState {
   readonly #suspects: readonly [normal: number, high: number];
   readonly #marked: [normal: number, high: number];
 
-  constructor(lane: Lane, suspectsUpTo: number, highSuspectsUpTo: number, blocked: Iterable<string>) {
+  constructor(lane: Lane, { marks, blocked, before }: LaneBeginning) {
     this.lane = lane;
-    this.#suspects = [suspectsUpTo, highSuspectsUpTo];
-    this.#marked = [suspectsUpTo, highSuspectsUpTo];
+    this.#marked = [...marks];
+    // As long as the mark is the one that this process wrote, nobody else has begun anything beyond it, and what it covers has not ended this process.
+    const suspectsOf = (at: 0 | 1): number => (before !== undefined && before.#marked[at] === marks[at] ? before.#suspects[at] : marks[at]);
+    this.#suspects = [suspectsOf(0), suspectsOf(1)];
     this.blocked = new Set(blocked);
   }
 
@@ -55,4 +67,13 @@ export class LaneState {
 /** The name under which the marks of a destination are kept. */
 export function placeOf(destination: string, isHigh: boolean): string {
   return isHigh ? `${destination} high` : destination;
+}
+
+/** How far a lane may have begun under whoever had it, or this process; nowhere where nothing is marked. */
+export async function marksOf(
+  { destination, number }: Lane,
+  starts: { taken(place: string, lane: number): Promise<number> } | undefined,
+): Promise<LaneBeginning["marks"]> {
+  if (starts === undefined) return [0, 0];
+  return Promise.all([starts.taken(placeOf(destination, false), number), starts.taken(placeOf(destination, true), number)]);
 }
