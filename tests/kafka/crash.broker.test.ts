@@ -1,4 +1,6 @@
 import { fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import { deferred } from "../../packages/postrider/src/base/deferred.ts";
@@ -39,6 +41,44 @@ describe.skipIf(missing !== undefined)(`a process that dies${missing === undefin
     await until(() => new Set(all().map(({ at }) => at)).size === sent, "everything had come");
     assertOrderPerKey(theirs);
     assertOrderPerKey(taker.taken);
+    await transport.close();
+  });
+
+  test("kill -9 of a member that comes back under its name: it has its partitions again at once, and nobody else's move", async () => {
+    const transport = await openTransport(url!);
+    const destination = freshDestination(LANES);
+    const subscription = subscriptionTo(destination);
+    await transport.apply({ destinations: [destination], subscriptions: [subscription] });
+    const taker = await take(transport, subscription);
+    const started = (): { child: ChildProcess; taken: Taker["taken"][number][] } => {
+      const taken: Taker["taken"][number][] = [];
+      const child = fork(MEMBER, [url!, destination.name, String(LANES), "pod-1"], { execArgv: ["--conditions=@postrider/source"] });
+      child.on("message", (fresh: Taker["taken"]) => taken.push(...fresh));
+      return { child, taken };
+    };
+    let sent = 0;
+    const sendUntil = async (condition: () => boolean): Promise<void> => {
+      for (const endMs = performance.now() + 60_000; !condition() && performance.now() < endMs; await systemClock.sleep(10)) {
+        const batch = Array.from({ length: 10 }, () => numbered(destination, sent++, 40));
+        expect(await transport.send(batch, { deadlineMs: 30_000 })).toEqual(batch.map(() => undefined));
+      }
+    };
+    const first = started();
+    await sendUntil(() => first.taken.length >= 300);
+    const kept = [...taker.lanes.values()];
+    expect(kept.length).toBe(LANES / 2);
+    const gone = once(first.child, "exit");
+    first.child.kill("SIGKILL");
+    await gone;
+    const second = started();
+    await sendUntil(() => second.taken.length >= 300);
+    await until(
+      () => new Set([first, second, taker].flatMap(({ taken }) => taken.map(({ at }) => at))).size === sent,
+      "everything had come",
+    );
+    expect([...taker.lanes.values()]).toEqual(kept);
+    assertOrderPerKey([...first.taken, ...second.taken]);
+    second.child.kill("SIGKILL");
     await transport.close();
   });
 });
