@@ -8,7 +8,7 @@ import { CRASH_CASES, crashAt } from "./points.ts";
 import { randomRun } from "./random-kills.ts";
 
 const USAGE =
-  "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--on sqlite|postgres|rabbitmq|kafka] [--messages N] [--seconds N] [--seed S] [--calm] [--verbose]";
+  "usage: node --conditions=@postrider/source tests/crash/soak.ts [--what kills|points] [--on sqlite|postgres|rabbitmq|kafka] [--messages N] [--seconds N] [--seed S] [--calm] [--unnamed] [--keep-store] [--verbose]";
 /** One run's history is checked in memory, so a long soak is many runs. */
 const LONGEST_RUN_S = 60;
 const MAX_NTH = 60;
@@ -21,6 +21,8 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     seed: { type: "string" },
     calm: { type: "boolean" },
+    unnamed: { type: "boolean" },
+    "keep-store": { type: "boolean" },
     verbose: { type: "boolean" },
   },
 });
@@ -41,7 +43,8 @@ async function onBrokers(name: string): Promise<boolean> {
   if (name !== "postgres" && name !== "rabbitmq" && name !== "kafka") throw new Error(USAGE);
   const messages = Number(values.messages ?? 100_000);
   if (!Number.isSafeInteger(messages)) throw new Error(USAGE);
-  const result = await brokerSoak({ on: name, messages, seconds, seed, isCalm: values.calm === true, isVerbose: values.verbose === true });
+  const { calm: isCalm = false, unnamed: isUnnamed = false, "keep-store": keepsStore = false, verbose: isVerbose = false } = values;
+  const result = await brokerSoak({ on: name, messages, seconds, seed, isCalm, isNamed: !isUnnamed, keepsStore, isVerbose });
   console.log(JSON.stringify({ on: name, seed, ...result }, undefined, 1));
   const { effects, lost, duplicates, phantoms, inversions, crashes } = result;
   return effects > 0 && lost + duplicates + phantoms + inversions + crashes.length === 0;

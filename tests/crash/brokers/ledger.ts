@@ -51,6 +51,9 @@ const counter = (table: string): string => `coalesce(pg_sequence_last_value('${S
 /** A {@link Progress} by the counters of the tables, at no cost: what was rolled back is counted too. */
 export const PROGRESS: string = `select ${counter("sent")} as sent, ${counter("effects")} as effects`;
 
+/** The last look at millions of rows, on a machine that others use too. */
+const LOOK_LIMIT_MS = 600_000;
+
 type Store = ReturnType<ReturnType<typeof postgresStores>>;
 
 /** What was sent and what came of it, in the database of the soaked system. */
@@ -58,7 +61,7 @@ export class Ledger implements AsyncDisposable {
   readonly #store: Store;
 
   constructor(url: string) {
-    this.#store = postgresStores({ url, schema: SCHEMA, maxConnections: 2, statementTimeoutMs: 100_000 })("ledger");
+    this.#store = postgresStores({ url, schema: SCHEMA, maxConnections: 2, statementTimeoutMs: LOOK_LIMIT_MS })("ledger");
   }
 
   async open(): Promise<void> {

@@ -20,6 +20,10 @@ export interface BrokerSoakOptions {
   readonly seed: number;
   /** Nothing is killed. */
   readonly isCalm: boolean;
+  /** On Kafka, whether consumers have names that survive their restarts. */
+  readonly isNamed: boolean;
+  /** Whether the stores' server is left alone while the broker is restarted. */
+  readonly keepsStore: boolean;
   /** Says on stderr, each second, what flows and who is killed. */
   readonly isVerbose: boolean;
 }
@@ -40,6 +44,8 @@ export interface BrokerSoakResult extends Verdict {
 /** After so long without one more effect nothing is on its way any more. */
 const STILL_MS = 60_000;
 const LOOK_MS = 500;
+/** Counting reads every row: it may take a fifth of the time, or it would itself be what the last messages wait for. */
+const PAUSE_PER_COUNT = 4;
 /** Between two kills, in milliseconds. */
 const KILL_EVERY_MS = { from: 2000, to: 4000 };
 /** Every so many kills it is a server's turn. */
@@ -62,7 +68,8 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
   const timeline = new Timeline(ledger, slots);
   const over = new AbortController();
   const telling = options.isVerbose ? timeline.run(over.signal) : undefined;
-  const kills = new Kills(slots, [...new Set([store, broker])], seededRandom(options.seed), viewOf(ledger, timeline));
+  const servers = options.keepsStore ? [undefined, broker] : [...new Set([store, broker])];
+  const kills = new Kills(slots, servers, seededRandom(options.seed), viewOf(ledger, timeline));
   const killing = options.isCalm ? undefined : kills.run();
   const producers = slots.filter(({ role }) => role === "produce");
   await sent(producers, startedMs + options.seconds * 1000);
@@ -97,9 +104,11 @@ function viewOf(ledger: Ledger, timeline: Timeline): KillsView {
   };
 }
 
-function slotsOf({ on, messages }: BrokerSoakOptions, store: OwnBroker, broker: OwnBroker): readonly SoakSlot[] {
-  const places = { on, store: store.url, broker: broker.url };
-  const slot = (name: string, role: SoakWorker["role"]): SoakSlot => new SoakSlot({ name, role, places, total: messages / 2 });
+function slotsOf({ on, messages, isNamed }: BrokerSoakOptions, store: OwnBroker, broker: OwnBroker): readonly SoakSlot[] {
+  const slot = (name: string, role: SoakWorker["role"]): SoakSlot => {
+    const places = { on, store: store.url, broker: broker.url, instanceId: isNamed && role === "consume" ? name : undefined };
+    return new SoakSlot({ name, role, places, total: messages / 2 });
+  };
   return [slot("p", "produce"), slot("r", "relay"), slot("c1", "consume"), slot("c2", "consume")];
 }
 
@@ -115,9 +124,12 @@ async function sent(producers: readonly SoakSlot[], endMs: number): Promise<void
  */
 async function drained(ledger: Ledger): Promise<Progress> {
   let counts = await ledger.counts();
+  let pauseMs = LOOK_MS;
   for (let movedMs = systemClock.monotonicMs(); systemClock.monotonicMs() < movedMs + STILL_MS;) {
-    await systemClock.sleep(LOOK_MS);
+    await systemClock.sleep(pauseMs);
+    const beganMs = systemClock.monotonicMs();
     const now = await ledger.counts();
+    pauseMs = Math.max(LOOK_MS, (systemClock.monotonicMs() - beganMs) * PAUSE_PER_COUNT);
     if (now.effects > counts.effects) movedMs = systemClock.monotonicMs();
     else if (now.effects >= now.sent * 2 && (await ledger.lost()) === 0) break; // which looks at every row: only where nothing seems to move
     counts = now;
@@ -136,13 +148,14 @@ class Kills {
   readonly counts = { kills: 0, restarts: 0 };
   readonly crashes: string[] = [];
   readonly #slots: readonly SoakSlot[];
-  readonly #servers: readonly OwnBroker[];
+  /** Undefined where it is a process' turn instead. */
+  readonly #servers: readonly (OwnBroker | undefined)[];
   readonly #random: Random;
   readonly #view: KillsView;
   readonly #over = new AbortController();
   #effects = 0;
 
-  constructor(slots: readonly SoakSlot[], servers: readonly OwnBroker[], random: Random, view: KillsView) {
+  constructor(slots: readonly SoakSlot[], servers: readonly (OwnBroker | undefined)[], random: Random, view: KillsView) {
     this.#view = view;
     this.#slots = slots;
     this.#servers = servers;
@@ -159,8 +172,8 @@ class Kills {
       await systemClock.sleep(from + this.#random.next() * (to - from), this.#over.signal).catch(() => undefined);
       if (at % AT_ONCE_EVERY !== 0) await this.#flowed();
       if (this.#over.signal.aborted) return;
-      if (at % SERVER_EVERY === 0) await this.#restart();
-      else await this.#kill();
+      const server = at % SERVER_EVERY === 0 ? this.#servers[(at / SERVER_EVERY - 1) % this.#servers.length] : undefined;
+      await (server === undefined ? this.#kill() : this.#restart(server));
     }
   }
 
@@ -183,8 +196,7 @@ class Kills {
     this.counts.kills++;
   }
 
-  async #restart(): Promise<void> {
-    const server = this.#servers[this.counts.restarts % this.#servers.length]!;
+  async #restart(server: OwnBroker): Promise<void> {
     this.#view.tell(`${new URL(server.url).protocol} killed`);
     await server.kill();
     await server.start();
