@@ -77,8 +77,15 @@ describe.skipIf(missing !== undefined)(`a process that dies${missing === undefin
       "everything had come",
     );
     expect([...taker.lanes.values()]).toEqual(kept);
+    // In the same generation of the group: nobody has joined again.
+    expect(lanesOf(second.taken)).toEqual(lanesOf(first.taken));
     assertOrderPerKey([...first.taken, ...second.taken]);
     second.child.kill("SIGKILL");
     await transport.close();
   });
 });
+
+/** The lanes that messages came by, each with its epoch. */
+function lanesOf(taken: Taker["taken"]): readonly string[] {
+  return [...new Set(taken.map(({ lane, epoch }) => `${lane} in ${epoch}`))].toSorted();
+}
