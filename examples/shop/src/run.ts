@@ -9,9 +9,7 @@ import type { World } from "./world.ts";
 const PATIENCE_MS = 5_000; // wrappers and terminals send a stop signal twice; whoever repeats it after this means it
 const SAME_KEYPRESS_MS = 300;
 const LAST_MS = 9_500; // a stop takes no more than ten seconds
-// Niceness. Behind the gateway, what brings an order to its end goes before what only hears of it.
-const FULFILMENT = 5;
-const LISTENERS = 10;
+const LISTENERS = 10; // niceness
 
 const world = systemWorld((line) => void process.stderr.write(line));
 try {
@@ -26,12 +24,11 @@ try {
   process.exit(1);
 }
 
-/** Where the processor is short, whoever answers customers goes first. */
+/** Where the processor is short, who only hears of orders comes after those who take them and bring them to their end. */
 function giveWay({ services }: Settings): void {
-  if (services.includes("gateway")) return;
-  const fulfils = (["ordering", "payment", "inventory", "shipping"] as const).some((name) => services.includes(name));
+  if ((["gateway", "ordering", "payment", "inventory", "shipping"] as const).some((name) => services.includes(name))) return;
   try {
-    setPriority(fulfils ? FULFILMENT : LISTENERS);
+    setPriority(LISTENERS);
   } catch (error) {
     world.logger.warn({ err: error }, "the priority of this process stays as it was");
   }

@@ -174,7 +174,7 @@ async function patiently(clock: Clock, work: () => Promise<void>): Promise<void>
 
 function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World): void {
   const sender = bus.as("gateway");
-  orderRoutes(app, { sender, clock, ids });
+  orderRoutes(app, { sender, clock, ids, logger });
   streamRoutes(app, { tail, clock, read: sender.read, logger });
   catalogueRoutes(app, { sender, ids });
   memberRoutes(app, { sender, ids });

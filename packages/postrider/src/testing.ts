@@ -8,6 +8,7 @@ export type { TransportFeatures, TransportFixture, TransportInstance } from "./t
 export type { AdapterFixture, SuiteRunner, SuiteSkip, TestFunction } from "./testing/suite.ts";
 
 // Users' own tests: an app in memory, on a clock that stands still
+export { VirtualClock } from "./base/virtual-clock.ts";
 export { testBus } from "./testing/test-bus.ts";
 export type { TestBus, TestBusOptions } from "./testing/test-bus.ts";
 export type { RecordedLine, RecordedMessage, RecordedRun } from "./testing/recorder.ts";

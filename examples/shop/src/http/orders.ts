@@ -1,10 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import { isPostriderError } from "postrider";
-import type { Clock, Ids, Sender } from "postrider";
+import type { Clock, Ids, Logger, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
 import { OrderDesk } from "../services/gateway/order-desk.ts";
+import { Pace } from "../services/gateway/pace.ts";
 import type { Placing } from "../services/gateway/place.ts";
-import { orderOf, ordersOf, MOST_ROWS } from "../services/gateway/reads.ts";
+import { orderOf, ordersOf, pendingOf, MOST_ROWS } from "../services/gateway/reads.ts";
 import { IdempotencyKey, IdParams, OrderInput, OrdersQuery, read } from "./input.ts";
 import { known, Problem } from "./problem.ts";
 
@@ -16,16 +17,23 @@ export interface OrderRoutesNeeds {
   readonly sender: Sender;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly logger: Logger;
 }
 
 /** Placing, showing and cancelling orders. */
 export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void {
-  const { sender } = needs;
+  const { sender, clock, logger } = needs;
   const desk = new OrderDesk(needs);
+  const pace = new Pace({
+    clock,
+    pendingOf: (orderIds) => pendingOf(sender.read, orderIds),
+    onError: (error) => logger.warn({ err: error }, "how far orders are could not be read"),
+  });
+  app.addHook("preClose", async () => pace.letAllIn());
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
-    const placing = await desk.place({ customerId, items: merged(items), idempotencyKey, correlationId: request.id });
+    const placing = await pace.keep(() => desk.place({ customerId, items: merged(items), idempotencyKey, correlationId: request.id }));
     const { orderId, status } = accepted(placing);
     return reply.code(202).header("location", `/orders/${orderId}`).send({ orderId, status });
   });

@@ -46,6 +46,15 @@ export async function orderOf(read: Sql, orderId: string): Promise<OrderView | u
   return toOrder(row, await read.all<StepRow>("select order_id, status, at from gateway_history where order_id = ? order by id", orderId));
 }
 
+/** Those of some orders that nothing is known of but that they were accepted. */
+export async function pendingOf(read: Sql, orderIds: readonly string[]): Promise<readonly string[]> {
+  const rows = await read.all<Pick<OrderRow, "order_id">>(
+    `select order_id from gateway_orders where order_id in (${orderIds.map(() => "?").join(", ")}) and status = 'pending'`,
+    ...orderIds,
+  );
+  return rows.map((row) => row.order_id);
+}
+
 /** The newest orders, of one customer or of all. */
 export async function ordersOf(read: Sql, customerId: string | undefined, limit: number): Promise<readonly OrderView[]> {
   const which = customerId === undefined ? "" : "where customer_id = ?";

@@ -1,0 +1,129 @@
+import { VirtualClock } from "postrider/testing";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Pace } from "./pace.ts";
+import type { Placing } from "./place.ts";
+
+let clock: VirtualClock;
+let pending: Set<string>;
+let errors: unknown[];
+let placed: string[];
+let pace: Pace;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  pending = new Set();
+  errors = [];
+  placed = [];
+  pace = new Pace({
+    clock,
+    pendingOf: async (orderIds) => orderIds.filter((orderId) => pending.has(orderId)),
+    onError: (error) => errors.push(error),
+  });
+});
+
+function come(count: number): void {
+  for (let n = 0; n < count; n++)
+    void pace.keep(async () => {
+      const orderId = String(placed.length);
+      placed.push(orderId);
+      pending.add(orderId);
+      return { outcome: "accepted", orderId, status: "pending" } satisfies Placing;
+    });
+}
+
+/** All that are on their way are reserved. */
+const reserve = (): void => pending.clear();
+
+describe("the pace at which orders are taken", () => {
+  test("so many are on their way at once, and each that is reserved lets another in", async () => {
+    come(50);
+    await clock.advance(100);
+    expect(placed).toHaveLength(16);
+    pending.delete("0");
+    pending.delete("1");
+    await clock.advance(50);
+    expect(placed).toHaveLength(18);
+    reserve();
+    await clock.advance(50);
+    expect(placed.length).toBeGreaterThan(32);
+  });
+
+  test("the more get there in time, the more are let in, and the fewer, the fewer", async () => {
+    const windowAfter = async (rounds: number, ms: number): Promise<number> => {
+      for (let round = 0; round < rounds; round++) {
+        come(50);
+        await clock.advance(ms);
+        reserve();
+      }
+      while (clock.pending > 0) {
+        pace.letAllIn();
+        await clock.advance(50);
+        reserve();
+      }
+      const before = placed.length;
+      come(50);
+      await clock.advance(0);
+      return placed.length - before;
+    };
+    expect(await windowAfter(20, 60)).toBeGreaterThan(20);
+    expect(await windowAfter(20, 400)).toBe(4);
+  });
+
+  test("nobody waits for more than three seconds", async () => {
+    come(30);
+    for (let n = 0; n < 14; n++) {
+      await clock.advance(200);
+      pending.delete(String(n)); // something moves, but too late
+    }
+    expect(placed.length).toBeLessThan(30);
+    await clock.advance(200);
+    expect(placed).toHaveLength(30);
+  });
+
+  test("of a rush no more than a hundred wait", async () => {
+    come(200);
+    await clock.advance(0);
+    expect(placed).toHaveLength(100);
+  });
+
+  test("while nothing moves nobody waits", async () => {
+    come(16);
+    await clock.advance(6_100);
+    come(50);
+    await clock.advance(0);
+    expect(placed).toHaveLength(66);
+    expect(errors).toEqual([]);
+  });
+
+  test("what stands still for long holds up nobody, and nothing is asked for once nothing is on its way", async () => {
+    come(16);
+    await clock.advance(10_100);
+    come(16);
+    await clock.advance(0);
+    expect(placed).toHaveLength(32);
+    reserve();
+    await clock.advance(1_000);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("whose order is refused leaves room at once, and what cannot be read stops nobody", async () => {
+    const failing = new Pace({ clock, pendingOf: () => Promise.reject(new Error("away")), onError: (error) => errors.push(error) });
+    for (let n = 0; n < 40; n++) await failing.keep(async () => ({ outcome: "tooMuch" }));
+    await expect(failing.keep(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    for (let n = 0; n < 16; n++) await failing.keep(async () => ({ outcome: "accepted", orderId: String(n), status: "pending" }));
+    await clock.advance(200);
+    expect(errors.length).toBeGreaterThan(0);
+    const last = failing.keep(async () => ({ outcome: "tooMuch" }));
+    await clock.advance(3_100);
+    expect(await last).toEqual({ outcome: "tooMuch" });
+  });
+
+  test("whoever waits when the door closes goes in", async () => {
+    come(50);
+    await clock.advance(10);
+    expect(placed).toHaveLength(16);
+    pace.letAllIn();
+    await clock.advance(0);
+    expect(placed).toHaveLength(50);
+  });
+});

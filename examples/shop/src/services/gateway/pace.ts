@@ -1,0 +1,137 @@
+import type { Clock, Timer } from "postrider";
+import type { Placing } from "./place.ts";
+
+const GOAL_MS = 200; // from an order's acceptance to its reservation, as the gateway hears of it
+const LONGEST_MS = 3_000;
+const MOST_IN_LINE = 100;
+const STANDSTILL_MS = 6_000;
+const LOOK_MS = 40;
+const MOST_LOOKED_AT = 64;
+const FORGOTTEN_AFTER_MS = 10_000; // what stands still for this long holds up nobody else
+const WINDOW = { first: 16, least: 4, most: 2_000, shrinksTo: 0.6 };
+
+/** What keeping pace needs. */
+export interface PaceNeeds {
+  readonly clock: Clock;
+  /** Those of some orders that nothing is known of but that they were accepted. */
+  readonly pendingOf: (orderIds: readonly string[]) => Promise<readonly string[]>;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Lets orders in no faster than they come to be reserved: who is accepted is served soon, and can change their mind, while the others wait at the door.
+ *
+ * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. It holds up for a while, and never refuses: nobody waits
+ * for more than 3 s, of a rush no more than a hundred do, and nobody at all while nothing moves: where a broker is away, orders are taken as ever.
+ */
+export class Pace {
+  readonly #needs: PaceNeeds;
+  readonly #onTheWay = new Map<string, number>(); // since when, the eldest first
+  readonly #line = new Set<() => void>();
+  #atTheDesk = 0;
+  #window = WINDOW.first;
+  #movedAtMs = 0;
+  #shrinksAfterMs = 0;
+  #isLooking = false;
+  #timer: Timer | undefined;
+
+  constructor(needs: PaceNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Places an order once there is room for it, or has been none for too long. */
+  async keep(place: () => Promise<Placing>): Promise<Placing> {
+    if (this.#hasToWait()) await this.#turn();
+    else this.#atTheDesk++;
+    try {
+      const placing = await place();
+      if (placing.outcome === "accepted") this.#start(placing.orderId);
+      return placing;
+    } finally {
+      this.#atTheDesk--;
+      this.#letIn();
+    }
+  }
+
+  /** The door is about to close: nobody waits any longer. */
+  letAllIn(): void {
+    for (const goIn of this.#line) goIn();
+  }
+
+  /** Settles at the desk. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      const goIn = (): void => {
+        patience.cancel();
+        this.#line.delete(goIn);
+        this.#atTheDesk++;
+        resolve();
+      };
+      const patience = this.#needs.clock.after(LONGEST_MS, goIn);
+      this.#line.add(goIn);
+    });
+  }
+
+  #start(orderId: string): void {
+    const now = this.#needs.clock.monotonicMs();
+    if (this.#onTheWay.size === 0) this.#movedAtMs = now;
+    this.#onTheWay.set(orderId, now);
+  }
+
+  #hasToWait(): boolean {
+    if (this.#line.size === 0 && this.#atTheDesk + this.#onTheWay.size < this.#window) return false;
+    const isStanding = this.#onTheWay.size > 0 && this.#needs.clock.monotonicMs() - this.#movedAtMs > STANDSTILL_MS;
+    return !isStanding && this.#line.size < MOST_IN_LINE;
+  }
+
+  #letIn(): void {
+    let room = this.#window - this.#atTheDesk - this.#onTheWay.size;
+    for (const goIn of this.#line) if (room-- >= 1) goIn();
+    if (this.#onTheWay.size === 0 || this.#isLooking || this.#timer !== undefined) return;
+    this.#timer = this.#needs.clock.after(LOOK_MS, () => {
+      this.#timer = undefined;
+      void this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      const eldest = [...this.#onTheWay.keys()].slice(0, MOST_LOOKED_AT);
+      const pending = new Set(await this.#needs.pendingOf(eldest));
+      this.#arrived(eldest.filter((orderId) => !pending.has(orderId)));
+    } catch (error) {
+      this.#needs.onError(error);
+    } finally {
+      this.#isLooking = false;
+      this.#forget();
+      this.#letIn();
+    }
+  }
+
+  #arrived(orderIds: readonly string[]): void {
+    const now = this.#needs.clock.monotonicMs();
+    if (orderIds.length > 0) this.#movedAtMs = now;
+    for (const orderId of orderIds) {
+      const tookMs = now - this.#onTheWay.get(orderId)!;
+      this.#onTheWay.delete(orderId);
+      if (tookMs > GOAL_MS) this.#shrink(now, tookMs);
+      else if (this.#line.size > 0) this.#window = Math.min(WINDOW.most, this.#window + 1 / this.#window);
+    }
+  }
+
+  /** Once for all that were on their way together. */
+  #shrink(now: number, tookMs: number): void {
+    if (now <= this.#shrinksAfterMs) return;
+    this.#window = Math.max(WINDOW.least, this.#window * WINDOW.shrinksTo);
+    this.#shrinksAfterMs = now + tookMs;
+  }
+
+  #forget(): void {
+    const before = this.#needs.clock.monotonicMs() - FORGOTTEN_AFTER_MS;
+    for (const [orderId, since] of this.#onTheWay) {
+      if (since > before) return;
+      this.#onTheWay.delete(orderId);
+    }
+  }
+}
