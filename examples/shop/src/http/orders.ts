@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { isPostriderError } from "postrider";
 import type { Clock, Ids, Logger, Sender } from "postrider";
 import { CancelOrder } from "../contracts/order.ts";
+import { urgencyOf } from "../contracts/shapes.ts";
 import { OrderDesk } from "../services/gateway/order-desk.ts";
 import { Pace } from "../services/gateway/pace.ts";
 import type { Placing } from "../services/gateway/place.ts";
@@ -54,14 +55,17 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
   });
 }
 
-/** A customer waits for the answer, and a parcel may leave meanwhile: so it goes before whatever waits. Where it comes before the order itself, ordering asks for it again. */
 async function askOrdering(
   sender: Sender,
-  { orderId }: { readonly orderId: string },
+  order: { readonly orderId: string; readonly totalAmount: number },
   correlationId: string,
 ): Promise<{ readonly outcome: "accepted" | "tooLate" }> {
   try {
-    return await sender.request(CancelOrder, { orderId }, { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: "high" });
+    return await sender.request(
+      CancelOrder,
+      { orderId: order.orderId },
+      { timeoutMs: CANCEL_TIMEOUT_MS, correlationId, priority: urgencyOf(order) },
+    );
   } catch (error) {
     if (isPostriderError(error, "PR_REQUEST_TIMEOUT"))
       throw new Problem(503, "ordering.silent", "Ordering did not answer in time; look at the order, and try again");

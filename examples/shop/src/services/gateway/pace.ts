@@ -2,12 +2,12 @@ import type { Clock, Timer } from "postrider";
 import type { Placing } from "./place.ts";
 
 const GOAL_MS = 200; // from an order's acceptance to its reservation, as the gateway hears of it
-const LONGEST_MS = 3_000;
+const LONGEST_MS = 4_000;
 const MOST_IN_LINE = 100;
-const STANDSTILL_MS = 6_000;
+const STANDSTILL_MS = 15_000;
 const LOOK_MS = 40;
 const MOST_LOOKED_AT = 64;
-const FORGOTTEN_AFTER_MS = 10_000; // what stands still for this long holds up nobody else
+const FORGOTTEN_AFTER_MS = 20_000; // what stands still for this long holds up nobody else
 const WINDOW = { first: 16, least: 4, most: 2_000, shrinksTo: 0.6 };
 
 /** What keeping pace needs. */
@@ -22,7 +22,7 @@ export interface PaceNeeds {
  * Lets orders in no faster than they come to be reserved: who is accepted is served soon, and can change their mind, while the others wait at the door.
  *
  * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. It holds up for a while, and never refuses: nobody waits
- * for more than 3 s, of a rush no more than a hundred do, and nobody at all while nothing moves: where a broker is away, orders are taken as ever.
+ * for more than 4 s, of a rush no more than a hundred do, and nobody at all while nothing moves: where a broker is away, orders are taken as ever.
  */
 export class Pace {
   readonly #needs: PaceNeeds;
