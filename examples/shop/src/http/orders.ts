@@ -19,22 +19,20 @@ export interface OrderRoutesNeeds {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly logger: Logger;
+  /** Whether orders are held up at the door while more are on their way than are served soon. */
+  readonly keepsPace: boolean;
 }
 
 /** Placing, showing and cancelling orders. */
 export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void {
-  const { sender, clock, logger } = needs;
+  const { sender } = needs;
   const desk = new OrderDesk(needs);
-  const pace = new Pace({
-    clock,
-    pendingOf: (orderIds) => pendingOf(sender.read, orderIds),
-    onError: (error) => logger.warn({ err: error }, "how far orders are could not be read"),
-  });
-  app.addHook("preClose", async () => pace.letAllIn());
+  const pace = needs.keepsPace ? paceOf(app, needs) : undefined;
   app.post("/orders", async (request, reply) => {
     const { customerId, items } = read(OrderInput, request.body);
     const idempotencyKey = read(IdempotencyKey, request.headers["idempotency-key"], "Idempotency-Key");
-    const placing = await pace.keep(() => desk.place({ customerId, items: merged(items), idempotencyKey, correlationId: request.id }));
+    const place = (): Promise<Placing> => desk.place({ customerId, items: merged(items), idempotencyKey, correlationId: request.id });
+    const placing = await (pace === undefined ? place() : pace.keep(place));
     const { orderId, status } = accepted(placing);
     return reply.code(202).header("location", `/orders/${orderId}`).send({ orderId, status });
   });
@@ -53,6 +51,16 @@ export function orderRoutes(app: FastifyInstance, needs: OrderRoutesNeeds): void
     if (outcome === "tooLate") throw new Problem(409, "order.too-late", `Order ${id} has left or has ended`);
     return reply.code(202).send({ orderId: id, status: order.status });
   });
+}
+
+function paceOf(app: FastifyInstance, { sender, clock, logger }: OrderRoutesNeeds): Pace {
+  const pace = new Pace({
+    clock,
+    pendingOf: (orderIds) => pendingOf(sender.read, orderIds),
+    onError: (error) => logger.warn({ err: error }, "how far orders are could not be read"),
+  });
+  app.addHook("preClose", async () => pace.letAllIn());
+  return pace;
 }
 
 async function askOrdering(
