@@ -6,6 +6,7 @@ const LONGEST_MS = 4_000;
 const MOST_IN_LINE = 100;
 const STANDSTILL_MS = 15_000;
 const LOOK_MS = 40;
+const LOOK_AGAIN_MS = 1_000; // after one that failed
 const MOST_LOOKED_AT = 64;
 const FORGOTTEN_AFTER_MS = 20_000; // what stands still for this long holds up nobody else
 const WINDOW = { first: 16, least: 4, most: 2_000, shrinksTo: 0.6 };
@@ -33,6 +34,7 @@ export class Pace {
   #movedAtMs = 0;
   #shrinksAfterMs = 0;
   #isLooking = false;
+  #lookMs = LOOK_MS;
   #timer: Timer | undefined;
 
   constructor(needs: PaceNeeds) {
@@ -88,7 +90,7 @@ export class Pace {
     let room = this.#window - this.#atTheDesk - this.#onTheWay.size;
     for (const goIn of this.#line) if (room-- >= 1) goIn();
     if (this.#onTheWay.size === 0 || this.#isLooking || this.#timer !== undefined) return;
-    this.#timer = this.#needs.clock.after(LOOK_MS, () => {
+    this.#timer = this.#needs.clock.after(this.#lookMs, () => {
       this.#timer = undefined;
       void this.#look();
     });
@@ -100,7 +102,9 @@ export class Pace {
       const eldest = [...this.#onTheWay.keys()].slice(0, MOST_LOOKED_AT);
       const pending = new Set(await this.#needs.pendingOf(eldest));
       this.#arrived(eldest.filter((orderId) => !pending.has(orderId)));
+      this.#lookMs = LOOK_MS;
     } catch (error) {
+      this.#lookMs = LOOK_AGAIN_MS;
       this.#needs.onError(error);
     } finally {
       this.#isLooking = false;

@@ -1,5 +1,6 @@
 import { fail, isPostriderError } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
+import { SOCKET_CODES } from "../../base/socket-codes.ts";
 
 // Numbers of the server's errors, from mysqld_error.h; the same in MariaDB.
 const CONFLICTS = new Set([
@@ -15,19 +16,7 @@ const AWAY = new Set([
   1184, // ER_NEW_ABORTING_CONNECTION
   1927, // ER_CONNECTION_KILLED, of MariaDB
 ]);
-// Of the client, and of the operating system.
-const LOST_CODES = new Set([
-  "PROTOCOL_CONNECTION_LOST",
-  "ECONNRESET",
-  "ECONNREFUSED",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
+const LOST = "PROTOCOL_CONNECTION_LOST"; // of the client
 const CLOSED_TEXT = /in closed state$/; // `mysql2` gives it no code
 
 /** Whether the transaction lost to a rival and would succeed if it ran again. After a deadlock the server has rolled all of it back. */
@@ -41,7 +30,8 @@ export function isServerAway(error: unknown, store: string): boolean {
   const { cause } = error;
   if (!(cause instanceof Error)) return false;
   const { code } = cause as { readonly code?: unknown };
-  return AWAY.has(numberOf(cause) ?? 0) || (typeof code === "string" && LOST_CODES.has(code)) || CLOSED_TEXT.test(cause.message);
+  const isLost = typeof code === "string" && (code === LOST || SOCKET_CODES.has(code));
+  return isLost || AWAY.has(numberOf(cause) ?? 0) || CLOSED_TEXT.test(cause.message);
 }
 
 /** Whether the server has sent it: a code alone may be anybody's. */

@@ -1,5 +1,6 @@
 import { fail, isPostriderError } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
+import { SOCKET_CODES } from "../../base/socket-codes.ts";
 
 // SQLSTATE, from the appendix "PostgreSQL Error Codes".
 const CONFLICTS = new Set([
@@ -20,19 +21,6 @@ const ENDED = new Set([
   "25P03", // idle_in_transaction_session_timeout
 ]);
 const CONNECTION_CLASS = "08";
-
-// Of the operating system.
-const SOCKET_CODES = new Set([
-  "ECONNRESET",
-  "ECONNREFUSED",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
 
 // `pg` gives errors of its own no code: their texts are all there is (client.js, connection.js and pg-pool 3 of pg 8).
 const CLIENT_TEXTS =
