@@ -198,6 +198,18 @@ export function isPostriderError(error: unknown, code?: ErrorCode): error is Pos
   }
 }
 
+/** What was thrown; or an error in its place where it cannot be looked at, as a revoked proxy, or one whose getters throw: whoever asks what it is would fail of it. */
+export function presentable(thrown: unknown): unknown {
+  if ((typeof thrown !== "object" && typeof thrown !== "function") || thrown === null) return thrown;
+  try {
+    for (const name of ["name", "code", "message", "stack", "cause"]) Reflect.get(thrown, name);
+    Object.getPrototypeOf(thrown);
+    return thrown;
+  } catch {
+    return new Error(reasonOf(thrown));
+  }
+}
+
 /** The text of whatever was thrown: an Error's message, or the value itself as far as it can be shown. */
 export function reasonOf(thrown: unknown): string {
   try {

@@ -36,7 +36,7 @@ export class Connecting {
   async start(): Promise<void> {
     const { options, stores, topologies } = this.#options;
     this.#untilMs = options.clock.monotonicMs() + options.startPatienceMs;
-    await Promise.all(stores.map((store) => persist(() => store.open(), { ...this.#patience(), untilMs: this.#untilMs })));
+    await Promise.all(stores.map((store) => this.#openStore(store)));
     for (const [transport, topology] of topologies) this.#brokers.set(transport, this.#connect(transport, topology));
     await this.within(Promise.all(this.#brokers.values()));
   }
@@ -73,6 +73,20 @@ export class Connecting {
   /** Ends the trying. */
   stop(): void {
     this.#abort.abort(fail("PR_SHUTDOWN", { during: "start" }));
+  }
+
+  async #openStore(store: Store): Promise<void> {
+    let isTold = false;
+    const onFailure = (error: Error): void => {
+      const { logger } = this.#options.options;
+      if (!isTold)
+        logger.warn(
+          { err: error, store: store.name, service: store.service },
+          "the database does not open yet; it is tried again and again",
+        );
+      isTold = true;
+    };
+    await persist(() => store.open(), { ...this.#patience(), untilMs: this.#untilMs, onFailure });
   }
 
   async #connect(transport: Transport, topology: Topology): Promise<void> {

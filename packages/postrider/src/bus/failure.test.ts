@@ -40,6 +40,38 @@ test("a transaction that lost to another runs again soon and counts as no failur
   expect([runs.n, letter?.code, letter?.attempts]).toEqual([10, "PR_STORE_CONFLICT", 1]);
 });
 
+test("whatever is thrown is a failure like any other, also what cannot be looked at", async () => {
+  const strange: readonly (() => unknown)[] = [
+    () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    },
+    () => {
+      const { proxy, revoke } = Proxy.revocable(() => undefined, {});
+      revoke();
+      return proxy;
+    },
+    () => Object.defineProperty(new Error("its code throws"), "code", { get: () => failing(1, { n: 0 })() }),
+    () => undefined,
+  ];
+  let runs = 0;
+  const ordering = service(
+    "ordering",
+    (on) =>
+      on(PlaceOrder, async ({ total }, { tx }) => {
+        await tx.run("select 1");
+        runs++;
+        throw strange[total]!();
+      }),
+    { retry: { immediate: 0, delayed: 0 } },
+  );
+  await using app = await appOf([ordering]);
+  for (const total of strange.keys()) await app.bus.as("ordering").send(PlaceOrder, order("o-1", total));
+  await app.pass(10_000);
+  expect([runs, (await app.bus.operations.deadLetters()).map(({ list }) => list)]).toEqual([4, ["failed", "failed", "failed", "failed"]]);
+});
+
 test("a redriven letter starts anew and is not swallowed by the inbox; a second redrive does nothing", async () => {
   const runs = { n: 0 };
   await using app = await appOf([service("ordering", (on) => on(PlaceOrder, failing(1, runs)), { retry: { immediate: 0, delayed: 0 } })]);

@@ -148,11 +148,13 @@ test("a stop ends the trying at once", async () => {
   expect([broker.tries, (await bus.health()).state]).toEqual([tries, "stopped"]);
 });
 
-test("a start waits for its database, and fails when its patience is over", async () => {
+test("a start waits for its database, says so once, and fails when its patience is over", async () => {
   const world = memoryWorld();
   let tries = 0;
+  const said: string[] = [];
   const { clock, broker, bus } = scene({
     startPatienceMs: 10_000,
+    logger: { ...silentLogger, warn: (_fields, text) => void said.push(text ?? "") },
     store: (name) => {
       const store = world.store(name);
       const open = async (): Promise<void> => {
@@ -165,4 +167,5 @@ test("a start waits for its database, and fails when its patience is over", asyn
   broker.isThere = true;
   expect(await settled(clock, bus.start())).toMatchObject({ status: "rejected", reason: { code: "PR_STORE_FAILED" } });
   expect(tries).toBeGreaterThan(5);
+  expect(said).toEqual(["the database does not open yet; it is tried again and again"]);
 });

@@ -1,6 +1,6 @@
 import { backoffMs } from "../base/backoff.ts";
 import type { BackoffOptions } from "../base/backoff.ts";
-import { fail, isPostriderError } from "../base/errors.ts";
+import { fail, isPostriderError, presentable } from "../base/errors.ts";
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import type { Once } from "../effects/once.ts";
@@ -169,7 +169,8 @@ async function finish(options: AttemptOptions, run: Run, called: Promise<void> |
   }
 }
 
-async function abandon({ isStoreAway }: AttemptOptions, { unit, context }: Run, thrown: unknown): Promise<Ended> {
+async function abandon({ isStoreAway }: AttemptOptions, { unit, context }: Run, reason: unknown): Promise<Ended> {
+  const thrown = presentable(reason);
   context.abort(thrown);
   const fallen = await unit.abandon(thrown);
   const isOfAnother = fallen !== undefined && ((unit.mayShare && isPostriderError(fallen, "PR_STORE_CONFLICT")) || isStoreAway(fallen));

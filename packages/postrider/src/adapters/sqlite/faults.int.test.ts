@@ -34,6 +34,30 @@ test("a transaction that meets a full disk is rolled back and says so", async ()
   expect(await world.number("select count(*) from business")).toBe(1);
 });
 
+test("what throws something that cannot be looked at ends its own transaction, and none beside it", async () => {
+  await using world = await sqliteWorld();
+  await world.open("reader");
+  await world.store.transaction((transaction) => transaction.run("create table business (note text)"));
+  const strange = [
+    Proxy.revocable({}, {}),
+    {
+      proxy: Object.defineProperty(new Error("its code throws"), "code", { get: () => JSON.parse("no") as unknown }),
+      revoke: () => undefined,
+    },
+  ];
+  for (const { proxy, revoke } of strange) {
+    revoke();
+    const transact = (note: string): Promise<unknown> =>
+      world.store.transaction(async (transaction) => {
+        await transaction.run("insert into business values (?)", note);
+        if (note === "strange") throw proxy as Error;
+      });
+    const settled = await Promise.allSettled(["before", "strange", "after"].map(transact));
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  }
+  expect(await world.number("select count(*) from business")).toBe(4);
+});
+
 test("a file that is no database is refused by name", async () => {
   await using world = await sqliteWorld();
   await writeFile(

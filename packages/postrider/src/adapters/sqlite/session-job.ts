@@ -1,6 +1,6 @@
 import { isPromise } from "../../base/deferred.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
-import { isPostriderError } from "../../base/errors.ts";
+import { isPostriderError, presentable } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Outgoing } from "../../envelope/envelope.ts";
 import type { StorePlace } from "./place.ts";
@@ -102,7 +102,8 @@ export class SessionJob<Result> implements Job {
 }
 
 /** An error of `work` as it is, the vendor's as one of the table. */
-function asStoreError(error: unknown, file: string): unknown {
+function asStoreError(thrown: unknown, file: string): unknown {
+  const error = presentable(thrown);
   if (isPostriderError(error)) return error;
   const isVendors = typeof error === "object" && error !== null && (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
   return isVendors ? wrapVendorError(error, file, "a transaction") : error;
