@@ -152,7 +152,7 @@ async function startBus(settings: Settings, world: World, all: readonly Part[], 
   });
   for (const part of running) {
     const own = stores.get(part.service.name)!;
-    await patiently(clock, async () => {
+    await patiently(world, async () => {
       await own.open();
       await migrate(part, own, dialect);
     });
@@ -162,12 +162,15 @@ async function startBus(settings: Settings, world: World, all: readonly Part[], 
 }
 
 /** Waits for a database that is not up yet, as `bus.start` does. */
-async function patiently(clock: Clock, work: () => Promise<void>): Promise<void> {
+async function patiently({ clock, logger }: World, work: () => Promise<void>): Promise<void> {
+  let isTold = false;
   for (const untilMs = clock.monotonicMs() + DATABASE_PATIENCE_MS; ;) {
     try {
       return await work();
     } catch (error) {
       if (!isPostriderError(error) || !error.retryable || clock.monotonicMs() >= untilMs) throw error;
+      if (!isTold) logger.warn({ err: error }, "the database does not open yet; it is tried again and again");
+      isTold = true;
     }
     await clock.sleep(DATABASE_RETRY_MS);
   }

@@ -89,7 +89,7 @@ function accepted(placing: Placing): Extract<Placing, { readonly orderId: string
     case "otherBody":
       throw new Problem(422, "idempotency-key.reused", "This Idempotency-Key was used for another order");
     case "tooMuch":
-      throw new Problem(400, "order.too-much", "The total of this order cannot be counted exactly");
+      throw new Problem(400, "order.too-much", "The total of this order is more than this shop takes");
     case "unknownProduct":
       throw new Problem(400, "product.unknown", "A product of this order cannot be ordered", [
         `items: there is no product ${placing.productId}`,
