@@ -202,7 +202,8 @@ export function isPostriderError(error: unknown, code?: ErrorCode): error is Pos
 export function presentable(thrown: unknown): unknown {
   if ((typeof thrown !== "object" && typeof thrown !== "function") || thrown === null) return thrown;
   try {
-    for (const name of ["name", "code", "message", "stack", "cause"]) Reflect.get(thrown, name);
+    // Not its stack: that is made when it is first asked for, and most that come here are never shown.
+    for (const name of ["name", "code", "message", "cause"]) Reflect.get(thrown, name);
     Object.getPrototypeOf(thrown);
     return thrown;
   } catch {

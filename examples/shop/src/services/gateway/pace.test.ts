@@ -86,7 +86,7 @@ describe("the pace at which orders are taken", () => {
     expect(placed).toHaveLength(100);
   });
 
-  test("while nothing moves nobody waits", async () => {
+  test("nobody waits who comes when nothing has moved for fifteen seconds", async () => {
     come(16);
     await clock.advance(15_100);
     come(50);

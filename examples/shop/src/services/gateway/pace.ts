@@ -23,7 +23,7 @@ export interface PaceNeeds {
  * Lets orders in no faster than they come to be reserved: who is accepted is served soon, and can change their mind, while the others wait at the door.
  *
  * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. It holds up for a while, and never refuses: nobody waits
- * for more than 4 s, of a rush no more than a hundred do, and nobody at all while nothing moves: where a broker is away, orders are taken as ever.
+ * for more than 4 s, of a rush no more than a hundred do, and nobody who comes when nothing has moved for 15 s: where a broker is away, orders are taken as ever.
  */
 export class Pace {
   readonly #needs: PaceNeeds;
