@@ -25,6 +25,24 @@ test("sends wait for other jobs, but one in four is theirs", () => {
   expect(order.slice(10)).toEqual(Array.from({ length: 6 }, () => "send"));
 });
 
+test("what a caller waits for goes before what is delivered, but every second job at most", () => {
+  const queue = new JobQueue();
+  for (let at = 0; at < 4; at++) queue.push(job(false));
+  queue.push(job(true));
+  for (let at = 0; at < 3; at++) queue.push({ ...job(false), isAwaited: true });
+  const order = Array.from({ length: 8 }, () => queue.shift()!).map((each) =>
+    each.isAwaited ? "awaited" : each.isSend ? "send" : "other",
+  );
+  expect(order).toEqual(["awaited", "other", "awaited", "other", "awaited", "other", "send", "other"]);
+});
+
+test("callers alone need not take turns", () => {
+  const queue = new JobQueue();
+  const jobs = Array.from({ length: 3 }, () => ({ ...job(false), isAwaited: true }));
+  for (const each of jobs) queue.push(each);
+  expect(Array.from({ length: 3 }, () => queue.shift())).toEqual(jobs);
+});
+
 test("what is drained is all that waits", () => {
   const queue = new JobQueue();
   queue.push(job(true));

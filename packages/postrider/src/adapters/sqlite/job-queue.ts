@@ -5,21 +5,28 @@ import type { Job } from "./turn.ts";
 // the handlers, whose transactions settle what was sent, an ever smaller share: measured, 45 000 sent and 14 000 handled a second.
 const OTHERS_PER_SEND = 3;
 
-/** Jobs that wait for a turn: sends, and before them everything else; each kind in its order. */
+/** Jobs that wait for a turn: first those that somebody waits for, but every second one at most; sends last; each kind in its order. */
 export class JobQueue {
-  readonly #sends = new Fifo<Job>();
+  readonly #awaited = new Fifo<Job>();
   readonly #others = new Fifo<Job>();
+  readonly #sends = new Fifo<Job>();
+  #wasAwaited = false;
   #othersInARow = 0;
 
   get length(): number {
-    return this.#sends.length + this.#others.length;
+    return this.#awaited.length + this.#others.length + this.#sends.length;
   }
 
   push(job: Job): void {
-    (job.isSend === true ? this.#sends : this.#others).push(job);
+    (job.isSend === true ? this.#sends : job.isAwaited === true ? this.#awaited : this.#others).push(job);
   }
 
   shift(): Job | undefined {
+    if (this.#awaited.length > 0 && !(this.#wasAwaited && this.#others.length + this.#sends.length > 0)) {
+      this.#wasAwaited = true;
+      return this.#awaited.shift();
+    }
+    this.#wasAwaited = false;
     const isSendsTurn = this.#others.length === 0 || (this.#othersInARow >= OTHERS_PER_SEND && this.#sends.length > 0);
     this.#othersInARow = isSendsTurn ? 0 : this.#othersInARow + 1;
     return isSendsTurn ? this.#sends.shift() : this.#others.shift();
@@ -27,10 +34,10 @@ export class JobQueue {
 
   /** Takes all out. */
   drain(): Job[] {
-    return [...this.#others.evict(() => true), ...this.#sends.evict(() => true)];
+    return [this.#awaited, this.#others, this.#sends].flatMap((jobs) => jobs.evict(() => true));
   }
 
   forEach(visit: (job: Job) => void): void {
-    for (const jobs of [this.#others, this.#sends]) for (let at = 0; at < jobs.length; at++) visit(jobs.at(at)!);
+    for (const jobs of [this.#awaited, this.#others, this.#sends]) for (let at = 0; at < jobs.length; at++) visit(jobs.at(at)!);
   }
 }

@@ -23,7 +23,8 @@ const HELD_LONG_MS = 100;
 
 /** One call of `transaction(work)`: runs in a turn, alone on the connection until it settles, and fails alone. */
 export class SessionJob<Result> implements Job {
-  readonly isVolatile: boolean;
+  readonly isVolatile = false;
+  readonly isAwaited: boolean;
   readonly #place: StorePlace;
   readonly #host: SessionHost;
   readonly #work: (transaction: SqliteTransaction) => MaybePromise<Result>;
@@ -33,11 +34,11 @@ export class SessionJob<Result> implements Job {
   #result: Result | undefined;
   #hasOutbox = false;
 
-  constructor(place: StorePlace, host: SessionHost, work: (transaction: SqliteTransaction) => MaybePromise<Result>, isVolatile: boolean) {
+  constructor(place: StorePlace, host: SessionHost, work: (transaction: SqliteTransaction) => MaybePromise<Result>, isAwaited: boolean) {
     this.#place = place;
     this.#host = host;
     this.#work = work;
-    this.isVolatile = isVolatile;
+    this.isAwaited = isAwaited;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

@@ -112,9 +112,9 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     };
   }
 
-  transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>): Promise<Result> {
+  transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>, isAwaited: boolean): Promise<Result> {
     const { connection, writer } = this.parts("transaction");
-    const job = new SessionJob({ service, file: this.#options.file, clock: this.clock, connection }, this, work, false);
+    const job = new SessionJob({ service, file: this.#options.file, clock: this.clock, connection }, this, work, isAwaited);
     writer.enqueue(job);
     return job.promise;
   }

@@ -8,7 +8,7 @@ import type { InboxReader } from "../../ports/inbox.ts";
 import type { Leases } from "../../ports/leases.ts";
 import type { OutboxReader } from "../../ports/outbox.ts";
 import type { ProgressBoard } from "../../ports/progress.ts";
-import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction } from "../../ports/store.ts";
+import type { RetentionPolicy, Store, StoreCapabilities, StoreTransaction, StoreTransactionOptions } from "../../ports/store.ts";
 import type { ScheduleReader } from "../../ports/schedule.ts";
 import type { Starts } from "../../ports/starts.ts";
 import { cleanUp } from "./clean-up.ts";
@@ -29,7 +29,8 @@ export interface StoreHost {
   readonly durability: string;
   /** The open file's parts. @throws PR_STORE_CLOSED */
   access(service: string): StoreAccess;
-  transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>): Promise<Result>;
+  /** @param isAwaited it goes before what is delivered, as far as JobQueue lets it */
+  transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>, isAwaited: boolean): Promise<Result>;
   enter(user: object): Promise<void>;
   leave(user: object): Promise<void>;
   /** Who hears of new outbox rows of a service. */
@@ -68,9 +69,12 @@ export class SqliteStore implements Store {
     return this.#open.access.clock.now();
   }
 
-  transaction<Result>(work: (transaction: StoreTransaction) => MaybePromise<Result>): Promise<Result> {
+  transaction<Result>(
+    work: (transaction: StoreTransaction) => MaybePromise<Result>,
+    { mayShare = false }: StoreTransactionOptions = {},
+  ): Promise<Result> {
     if (this.#parts === undefined) return Promise.reject(this.#closedError("transaction"));
-    return this.#host.transact(this.service, work);
+    return this.#host.transact(this.service, work, !mayShare);
   }
 
   cleanUp(policy: RetentionPolicy): Promise<number> {

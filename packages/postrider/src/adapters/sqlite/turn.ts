@@ -11,6 +11,8 @@ export interface Job {
   readonly isVolatile: boolean;
   /** It comes from outside, and may wait for what settles and what keeps leases: see JobQueue. */
   readonly isSend?: boolean;
+  /** A caller waits for it alone, an HTTP request perhaps, while what is delivered is a stream: see JobQueue. */
+  readonly isAwaited?: boolean;
   /** Somebody gave up waiting: it is not run any more. */
   readonly isOver?: boolean;
   /** Writes. A promise keeps the connection until it settles. What it throws ends the whole turn: jobs that may fail alone undo themselves. */
