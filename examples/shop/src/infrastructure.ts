@@ -7,6 +7,8 @@ import { rabbitmq } from "postrider/rabbitmq";
 import { sqlite } from "postrider/sqlite";
 import { inMysqlWords } from "./mysql-words.ts";
 import type { Dialect } from "./part.ts";
+import { takeSeat } from "./seat.ts";
+import type { Seat } from "./seat.ts";
 import type { Settings } from "./settings.ts";
 import type { World } from "./world.ts";
 
@@ -17,6 +19,8 @@ type StoreOf = Exclude<Infrastructure["store"], "none">;
 export interface ShopInfrastructure extends Infrastructure {
   readonly store: StoreOf;
   readonly dialect: Dialect;
+  /** Once nothing of it is used any more. */
+  release(): void;
 }
 
 // Half the default: an order waits no longer for the lanes of a process that was killed. A process that stalls for longer loses its lanes, and nothing else.
@@ -39,6 +43,7 @@ export function infrastructureOf(settings: Settings, world: World): ShopInfrastr
     events: places.transport(events, "events"),
     store: places.stores(store, [commands, events].includes(store)),
     dialect: dialectOf(store),
+    release: () => places.release(),
   };
 }
 
@@ -48,10 +53,15 @@ class Places {
   readonly #world: World;
   readonly #databases = new Map<string, Infrastructure>();
   readonly #brokers = new Map<string, Transport>();
+  #seat: Seat | undefined;
 
   constructor(settings: Settings, world: World) {
     this.#settings = settings;
     this.#world = world;
+  }
+
+  release(): void {
+    this.#seat?.leave();
   }
 
   transport(url: string, role: "commands" | "events"): Transport {
@@ -101,7 +111,9 @@ class Places {
     const own = this.#own();
     if (schemeOf(url) !== "kafka") return rabbitmq({ url, clientName: "shop", revokeMs: REVOKE_MS, ...own });
     const brokers = url.slice("kafka://".length).replace(/\/$/, "").split(",");
-    return kafka({ brokers, clientId: "shop", priority: "fetched", sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS, ...own });
+    // A process that is killed and started again has its partitions at once: without a name they would wait until the group has missed the one before.
+    const { name: instanceId } = (this.#seat ??= takeSeat(this.#settings.dataFolder, this.#settings.services, this.#world.ids));
+    return kafka({ brokers, clientId: "shop", instanceId, priority: "fetched", sessionMs: KAFKA_SESSION_MS, revokeMs: REVOKE_MS, ...own });
   }
 
   #own(): Pick<World, "clock" | "random" | "ids" | "logger"> {

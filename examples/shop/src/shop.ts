@@ -14,6 +14,7 @@ import { pageRoutes } from "./http/pages.ts";
 import { queryRoutes } from "./http/queries.ts";
 import { httpServer } from "./http/server.ts";
 import { infrastructureOf } from "./infrastructure.ts";
+import type { ShopInfrastructure } from "./infrastructure.ts";
 import { streamRoutes } from "./http/streams.ts";
 import { migrate } from "./part.ts";
 import type { Part } from "./part.ts";
@@ -58,9 +59,10 @@ export async function startShop(settings: Settings, world: World): Promise<Shop>
     bus: () => bus,
   });
   const running = settings.services.flatMap((name) => parts[name]);
-  const bus = await startBus(settings, world, Object.values(parts).flat(), running);
+  const infrastructure = infrastructureOf(settings, world);
+  const bus = await startBus(settings, world, infrastructure, { all: Object.values(parts).flat(), running });
   const app = httpServer(world);
-  const shop = new RunningShop(app, bus, provider, world.clock);
+  const shop = new RunningShop(app, bus, { provider, infrastructure }, world.clock);
   healthRoutes(app, bus, () => shop.isStopping);
   if (runs("member")) internalMemberRoutes(app, bus.as("member").read);
   if (runs("gateway")) gatewayRoutes(app, bus, tail, world, !isEmbedded(settings));
@@ -69,20 +71,26 @@ export async function startShop(settings: Settings, world: World): Promise<Shop>
   return shop;
 }
 
+/** What bus and doors stand on. */
+interface Below {
+  readonly provider: LocalProvider | undefined;
+  readonly infrastructure: ShopInfrastructure;
+}
+
 /** The parts of a process that a stop takes down, from the outside in. */
 class RunningShop implements Shop {
   readonly #app: FastifyInstance;
   readonly #bus: Bus;
-  readonly #provider: LocalProvider | undefined;
+  readonly #below: Below;
   readonly #clock: Clock;
   #demo: Demo | undefined;
   #stopping: Promise<void> | undefined;
   #url = "";
 
-  constructor(app: FastifyInstance, bus: Bus, provider: LocalProvider | undefined, clock: Clock) {
+  constructor(app: FastifyInstance, bus: Bus, below: Below, clock: Clock) {
     this.#app = app;
     this.#bus = bus;
-    this.#provider = provider;
+    this.#below = below;
     this.#clock = clock;
   }
 
@@ -123,7 +131,8 @@ class RunningShop implements Shop {
     await this.#app.close();
     late.cancel();
     await this.#bus.stop();
-    await this.#provider?.stop();
+    await this.#below.provider?.stop();
+    this.#below.infrastructure.release();
   }
 }
 
@@ -131,19 +140,26 @@ function localProvider({ dataFolder, providerChaos }: Settings, { ids, random }:
   return startLocalProvider({ file: join(dataFolder, "provider.db"), ids, random, chaos: providerChaos });
 }
 
-async function startBus(settings: Settings, world: World, all: readonly Part[], running: readonly Part[]): Promise<Bus> {
+/** Every part is known to every process; some run here. */
+interface Parts {
+  readonly all: readonly Part[];
+  readonly running: readonly Part[];
+}
+
+async function startBus({ alertUrl }: Settings, world: World, infrastructure: ShopInfrastructure, { all, running }: Parts): Promise<Bus> {
   const { clock, random, ids, logger } = world;
-  const { store, dialect, ...transports } = infrastructureOf(settings, world);
+  const { store, dialect, commands, events } = infrastructure;
   const stores = new Map(all.map(({ service: { name } }) => [name, store(name)]));
   const bus = createBus({
-    ...transports,
+    commands,
+    events,
     store: (name) => stores.get(name)!,
     services: all.map((part) => part.service),
     run: running.map((part) => part.service.name),
     drainMs: DRAIN_MS,
     alerts: {
       onAlert: (alert) => logger.warn({ alert }, alert.text),
-      ...(settings.alertUrl === undefined ? {} : { webhook: settings.alertUrl }),
+      ...(alertUrl === undefined ? {} : { webhook: alertUrl }),
     },
     clock,
     random,
