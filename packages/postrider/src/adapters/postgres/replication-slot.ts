@@ -126,9 +126,18 @@ export class ReplicationSlot {
 
   async #publish(): Promise<void> {
     const { run, schema, migrates } = this.#options;
-    if ((await run(PUBLISHED, publicationOf(schema), schema)).rows.length > 0) return;
+    if (await this.#isPublished()) return;
     if (!migrates) throw this.#trouble(`there is no publication of the outbox; run: ${publicationSql(schema)}`);
-    await run({ text: publicationSql(schema), name: "" });
+    try {
+      await run({ text: publicationSql(schema), name: "" });
+    } catch (error) {
+      if (!(await this.#isPublished())) throw error; // else another service of the schema was quicker
+    }
+  }
+
+  async #isPublished(): Promise<boolean> {
+    const { run, schema } = this.#options;
+    return (await run(PUBLISHED, publicationOf(schema), schema)).rows.length > 0;
   }
 
   #trouble(detail: string): Error {
