@@ -2,12 +2,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import { WakeLoop } from "../../base/wake-loop.ts";
 import { bodyBytes, NO_HEADERS } from "../../envelope/envelope.ts";
-import { headersOf, headersText, MESSAGE_COLUMNS, messageOf, PLAIN_ROWS, plainRows } from "./log-codec.ts";
+import { headersOf, headersText, PLAIN_ROWS, plainRows } from "./log-codec.ts";
 import type { WrittenMessage } from "./log-batch.ts";
 import type { KnownDestination } from "./log-destinations.ts";
 import { Gap, readableCount } from "./log-gap.ts";
 import { lastPosition } from "./log-topology.ts";
 import type { StoredMessage } from "./log-message.ts";
+import { readPage } from "./log-pages.ts";
 import type { LogPlace } from "./log-place.ts";
 import { Tail } from "./log-tail.ts";
 import { wrapTransportError } from "./vendor-error.ts";
@@ -176,12 +177,8 @@ export class LogFeed {
     this.high.restart(end);
   }
 
-  async #readMessages(end: number): Promise<StoredMessage[]> {
-    const { schema } = this.#place;
-    const inner = `select *, sum(bytes) over (order by position) - bytes as before from (select * from ${schema}.pr_log where destination = $1 and position > $2 order by position limit ${MAX_ROWS}) l`;
-    const text = `select ${MESSAGE_COLUMNS} from (${inner}) l where before < ${MAX_BYTES} order by position`;
-    const query = { ...this.#place.statement("feed", text, [this.destination.id, end]), ...PLAIN_ROWS };
-    return plainRows(await this.#place.connections.query(query)).map(messageOf);
+  #readMessages(end: number): Promise<StoredMessage[]> {
+    return readPage(this.#place, { destination: this.destination.id, after: end, maxRows: MAX_ROWS, maxBytes: MAX_BYTES });
   }
 
   async #readPositions(end: number): Promise<{ readonly position: number }[]> {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { ReadMessage, ReadRange } from "../../ports/transport.ts";
-import { MESSAGE_COLUMNS, messageOf, PLAIN_ROWS, plainRows } from "./log-codec.ts";
 import { appendHolders, lastGivenOut } from "./log-feed.ts";
 import { Gap } from "./log-gap.ts";
+import { readPage } from "./log-pages.ts";
 import type { LogPlace } from "./log-place.ts";
 
 const PAGE_ROWS = 200;
@@ -21,14 +21,10 @@ export async function* readLog(log: LogPlace, destination: number, range: ReadRa
   const to = Math.min(range.to?.position ?? last, last);
   const since = typeof range.from === "object" && "time" in range.from ? Date.parse(range.from.time) : -Infinity;
   let after = (await startOf(log, destination, range, last)) - 1;
-  const rows = `select * from ${log.schema}.pr_log where destination = $1 and position > $2 and position <= $3 order by position limit ${PAGE_ROWS}`;
-  const summed = `select *, sum(bytes) over (order by position) - bytes as before from (${rows}) l`;
-  const text = `select ${MESSAGE_COLUMNS} from (${summed}) l where before < ${PAGE_BYTES} order by position`;
   while (after < to) {
-    const found = plainRows(await log.connections.query({ ...log.statement("page", text, [destination, after, to]), ...PLAIN_ROWS }));
+    const found = await readPage(log, { destination, after, to, maxRows: PAGE_ROWS, maxBytes: PAGE_BYTES });
     if (found.length === 0) return;
-    for (const row of found) {
-      const { position, lane, storedAt, envelope, headers, body } = messageOf(row);
+    for (const { position, lane, storedAt, envelope, headers, body } of found) {
       after = position;
       if (storedAt >= since) yield { position, lane, storedAt: new Date(storedAt).toISOString(), envelope, headers, body };
     }

@@ -4,8 +4,8 @@ import type { LaneCursor } from "./lane-cursor.ts";
 import { MESSAGE_COLUMNS, messageOf, PLAIN_ROWS, plainRows } from "./log-codec.ts";
 import type { LogFeed } from "./log-feed.ts";
 import type { StoredMessage } from "./log-message.ts";
+import { readPage } from "./log-pages.ts";
 import type { LogPlace } from "./log-place.ts";
-import { FLAGS } from "./log-schema.ts";
 import { Tail } from "./log-tail.ts";
 
 // One pass may hand over this many rows, so that the loop is never held for more than about a millisecond.
@@ -68,15 +68,17 @@ export class Scan {
   async load(): Promise<void> {
     const from = this.#loadFrom;
     const { end, destination } = this.#feed;
-    const high = this.isHigh ? FLAGS.high : 0;
-    const types = this.#types === undefined ? null : [...this.#types];
-    const rows = `select * from ${this.#place.schema}.pr_log where destination = $1 and position > $2 and position <= $3 and flags & ${FLAGS.high} = ${high}
-      and ($4::text[] is null or type = any ($4)) order by position limit ${MAX_ROWS}`;
-    const summed = `select *, sum(bytes) over (order by position rows unbounded preceding) - bytes as before from (${rows}) l`;
-    const text = `select ${MESSAGE_COLUMNS} from (${summed}) l where before < ${MAX_BYTES} order by position`;
-    const statement = this.#place.statement(`scan_${high}`, text, [destination.id, from, end, types]);
-    const found = plainRows(await this.#place.connections.query({ ...statement, ...PLAIN_ROWS }));
-    const messages = found.map(messageOf);
+    const types = this.#types === undefined ? {} : { types: [...this.#types] };
+    const page = {
+      destination: destination.id,
+      after: from,
+      to: end,
+      isHigh: this.isHigh,
+      ...types,
+      maxRows: MAX_ROWS,
+      maxBytes: MAX_BYTES,
+    };
+    const messages = await readPage(this.#place, page);
     const isCut = messages.length === MAX_ROWS || messages.reduce((sum, { bytes }) => sum + bytes, 0) >= MAX_BYTES;
     this.#window = new Tail(UNLIMITED);
     this.#window.restart(from);

@@ -126,6 +126,27 @@ export const LOG_PART: MigrationPart = {
     // For people.
     `create view {schema}.pr_messages as select d.name as destination, l.position, l.lane, l.type, to_timestamp(l.stored_at / 1000.0) as stored_at, l.flags & 1 = 1 as is_high,
        l.head::jsonb as envelope, l.body as text, l.blob as bytes from {schema}.pr_log l join {schema}.pr_destinations d on d.id = l.destination`,
+    // A page of the log: rows in its order, until so many or so many bytes. With settings of its own: where the server takes a backlog for a few rows (statistics are
+    // counted now and then only), it would read and sort all that is left of it, for each page. There is one plan that is right, so none is weighed for each call.
+    `create function {schema}.pr_read_log(p_destination integer, p_after bigint, p_to bigint, p_is_high boolean, p_types text[], p_rows integer, p_bytes bigint)
+       returns setof {schema}.pr_log language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $read$
+     begin
+       if p_is_high then
+         return query
+           select s.destination, s.position, s.lane, s.flags, s.bytes, s.stored_at, s.type, s.head, s.headers, s.body, s.blob from (
+             select r.*, sum(r.bytes) over (order by r.position rows unbounded preceding) - r.bytes as before from (
+               select l.* from {schema}.pr_log l where l.destination = p_destination and l.position > p_after and l.position <= p_to and l.flags & 1 = 1
+                 and (p_types is null or l.type = any (p_types)) order by l.position limit p_rows) r) s
+           where s.before < p_bytes order by s.position;
+       else
+         return query
+           select s.destination, s.position, s.lane, s.flags, s.bytes, s.stored_at, s.type, s.head, s.headers, s.body, s.blob from (
+             select r.*, sum(r.bytes) over (order by r.position rows unbounded preceding) - r.bytes as before from (
+               select l.* from {schema}.pr_log l where l.destination = p_destination and l.position > p_after and l.position <= p_to and (p_is_high is null or l.flags & 1 = 0)
+                 and (p_types is null or l.type = any (p_types)) order by l.position limit p_rows) r) s
+           where s.before < p_bytes order by s.position;
+       end if;
+     end $read$`,
   ],
 };
 
