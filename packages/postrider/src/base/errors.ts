@@ -49,6 +49,7 @@ export type ErrorCode =
   | "PR_STORE_FAILED"
   | "PR_STORE_FULL"
   | "PR_STORE_NEEDED"
+  | "PR_STORE_PATH"
   | "PR_STORE_SYNC_FAILED"
   | "PR_STORE_VERSION"
   | "PR_SUBSCRIPTION_USED"
@@ -142,6 +143,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     true,
   ),
   PR_STORE_NEEDED: row('{feature} needs a store, but {service} runs with store: "none". Give the service a store.'),
+  PR_STORE_PATH: row(
+    "The database {file} cannot be opened: {detail}. Nothing was changed. Correct the path, or let this process read and write the file and its folder.",
+  ),
   PR_STORE_SYNC_FAILED: row(
     "{file} could not be synced to disk: {detail}. What was not acknowledged may be lost; the process must be restarted after the disk is mended.",
   ),

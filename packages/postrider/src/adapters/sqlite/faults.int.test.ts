@@ -1,5 +1,4 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../../../../../tests/support/sqlite-file.ts";
@@ -56,15 +55,6 @@ test("what throws something that cannot be looked at ends its own transaction, a
     expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   }
   expect(await world.number("select count(*) from business")).toBe(4);
-});
-
-test("a file that is no database is refused by name", async () => {
-  await using world = await sqliteWorld();
-  await writeFile(
-    world.path,
-    "This is not a database, and it is longer than a header of one hundred bytes, so that SQLite looks at it closely.".repeat(20),
-  );
-  await expect(world.transport.open()).rejects.toMatchObject({ code: "PR_STORE_CORRUPT", details: { file: world.path } });
 });
 
 test("a file whose lock somebody keeps is not waited for for ever, and the error says who may have it", async () => {

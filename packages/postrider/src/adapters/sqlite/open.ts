@@ -6,6 +6,7 @@ import type { Random } from "../../base/random.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { openReader, openWriter, setUpWriter } from "./connection.ts";
 import type { Connection } from "./connection.ts";
+import { openingError, preparePlace } from "./file-place.ts";
 import { FileWatch } from "./file-watch.ts";
 import { LaneKeeper } from "./lane-keeper.ts";
 import { Logs } from "./logs.ts";
@@ -15,7 +16,7 @@ import { migrate } from "./schema.ts";
 import { Trimmer } from "./trim.ts";
 import type { LogRetention } from "./trim.ts";
 import type { Turn } from "./turn.ts";
-import { isBusy, wrapVendorError } from "./vendor-error.ts";
+import { isBusy } from "./vendor-error.ts";
 import { WalSync } from "./wal-sync.ts";
 import { Writer } from "./writer.ts";
 
@@ -47,9 +48,10 @@ export interface OpenListeners {
 const BUSY_RETRY_MS = 5;
 const BUSY_GIVE_UP_MS = 60_000;
 
-/** Opens a file and puts its parts together. @throws PR_STORE_CORRUPT, PR_STORE_VERSION, PR_STORE_FULL, PR_STORE_FAILED */
+/** Opens a file, making its folder, and puts its parts together. @throws PR_STORE_PATH, PR_STORE_CORRUPT, PR_STORE_VERSION, PR_STORE_FULL, PR_STORE_FAILED */
 export async function openParts(options: OpenOptions, listeners: OpenListeners): Promise<FileParts> {
   const opened: Connection[] = [];
+  await preparePlace(options.file);
   try {
     const connection = openWriter(options.file);
     opened.push(connection);
@@ -66,7 +68,7 @@ export async function openParts(options: OpenOptions, listeners: OpenListeners):
     return parts;
   } catch (error) {
     for (const connection of opened) connection.close();
-    throw wrapVendorError(error, options.file, "the opening");
+    throw await openingError(error, options.file);
   }
 }
 

@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { MaybePromise } from "../../base/deferred.ts";
-import { fail, reasonOf } from "../../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import type { Ids } from "../../base/ids.ts";
 import type { Random } from "../../base/random.ts";
@@ -75,6 +74,10 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     this.durability = options.unsafeNoSync
       ? "the end of the process; the last commits may be lost in a power cut"
       : "the end of the process and a power cut";
+  }
+
+  get file(): string {
+    return this.#options.file;
   }
 
   transport(): Transport {
@@ -158,10 +161,6 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
   }
 
   async #open(): Promise<void> {
-    const { file } = this.#options;
-    await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
-      throw fail("PR_STORE_FAILED", { store: file, during: "the making of its folder", detail: reasonOf(error) }, { cause: error });
-    });
     const parts = await openParts(this.#options, {
       onFatal: (error) => this.#failed(error),
       onError: (error) => this.#options.logger.error({ file: this.#options.file, code: error.code }, error.message),

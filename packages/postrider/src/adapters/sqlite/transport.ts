@@ -34,6 +34,8 @@ import { ownLifeMark } from "./life-mark.ts";
 
 /** What a transport needs of its file. */
 export interface TransportHost {
+  /** Its path, for errors. */
+  readonly file: string;
   readonly durability: string;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -149,7 +151,7 @@ export class SqliteTransport implements Transport {
     try {
       return destinationStatuses(reader);
     } catch (error) {
-      throw wrapVendorError(error, "the file", "inspect");
+      throw wrapVendorError(error, this.#host.file, "inspect");
     }
   }
 
