@@ -44,6 +44,22 @@ test("after one crash a suspect shares a transaction as others do; after a secon
   expect(shared).toEqual([true, true, false]);
 });
 
+test("the dead letter of a message that ended its process each time says how often it was started", async () => {
+  const clock = new VirtualClock();
+  const world = memoryWorld({ clock });
+  const fragile = service("fragile", (on) => on(PlaceOrder, () => new Promise(() => undefined)), { timeoutMs: 0, maxStarts: 3 });
+  for (let crash = 0; crash < 3; crash++) {
+    const app = await appOf([fragile], { clock, world });
+    if (crash === 0) await app.bus.as("fragile").send(PlaceOrder, { orderId: "o-1", total: 1 });
+    await app.pass();
+    world.crash();
+  }
+  await using app = await appOf([fragile], { clock, world });
+  await app.pass();
+  expect(await app.bus.operations.deadLetters({}, { limit: 9 })).toMatchObject([{ code: "PR_POISON", attempts: 3 }]);
+  expect(app.alerts.map(({ text }) => text)).toEqual([expect.stringContaining("after 3 attempts")]);
+});
+
 /** A store that notes whose starts are counted. */
 function counting(store: Store, counted: string[]): Store {
   const countStart = store.starts.countStart.bind(store.starts);

@@ -64,7 +64,9 @@ export class StartLedger {
     work.runsAlone = true;
     // Lone starts are counted apart, and only once it is its turn: who merely waited for a turn when the process ended is not blamed.
     await this.#waitAlone(work);
-    return this.#besideOthers + (await this.#starts.countStart(loneId(id))) > this.#maxStarts ? "poison" : "run";
+    if (this.#besideOthers + (await this.#starts.countStart(loneId(id))) <= this.#maxStarts) return "run";
+    work.failures += this.#maxStarts; // each was a run, of which nobody came back to count it
+    return "poison";
   }
 
   /** It waits for its store, alone or not: whoever is to run alone need not wait for it. It stays counted. */

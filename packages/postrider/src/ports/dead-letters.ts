@@ -27,7 +27,7 @@ export interface DeadLetter {
   readonly stack: string | undefined;
   /** What letters of one cause share. */
   readonly fingerprint: string;
-  /** Runs of the handler. */
+  /** Runs of the handler: those that failed, and those that the process did not survive. */
   readonly attempts: number;
   /** When it was given up, in milliseconds since the epoch. */
   readonly at: number;
