@@ -144,13 +144,13 @@ class AppBus implements Bus {
     return (await Promise.all(all)).flat();
   }
 
-  /** Which transports take no messages for now, and why. */
+  /** Which transports and stores take nothing for now, and why. One file is both, and says it once. */
   #trouble(): string | undefined {
-    const troubles = [...this.#topology.topologies.keys()].flatMap((transport) => {
-      const trouble = transport.trouble?.();
-      return trouble === undefined ? [] : [`${transport.name}: ${trouble}`];
+    const troubles = [...this.#topology.topologies.keys(), ...this.#stores.values()].flatMap((one) => {
+      const trouble = one.trouble?.();
+      return trouble === undefined ? [] : [`${one.name}: ${trouble}`];
     });
-    return troubles.length === 0 ? undefined : troubles.join("; ");
+    return troubles.length === 0 ? undefined : [...new Set(troubles)].join("; ");
   }
 
   async plan(): Promise<readonly { readonly transport: string; readonly plan: TopologyPlan }[]> {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryWorld } from "../adapters/memory/world.ts";
 import { service } from "../pipeline/service.ts";
+import type { Store } from "../ports/store.ts";
 import { appOf, PlaceOrder } from "./app.test-support.ts";
 
 test("health turns red while a lane has messages that no process reads, though the others go on", async () => {
@@ -19,6 +20,17 @@ test("health turns red while a lane has messages that no process reads, though t
   expect(await app.bus.health()).toMatchObject({ isReady: false, subscriptions: [{ state: "stuck" }] });
   expect(app.alerts.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([expect.stringMatching(/^stuck: nobody has read 1 lanes/)]);
   unowned = 0;
+  expect((await app.bus.health()).isReady).toBe(true);
+});
+
+test("health is red with a store's own words while it takes nothing, told once where many services say the same", async () => {
+  const world = memoryWorld({});
+  let trouble: string | undefined = "the disk is full";
+  const store = (name: string): Store => Object.assign(world.store(name), { trouble: () => trouble });
+  const [ordering, mailing] = [service("ordering", (on) => on(PlaceOrder, () => undefined)), service("mailing", () => undefined)];
+  await using app = await appOf([ordering, mailing], { world, store });
+  expect(await app.bus.health()).toMatchObject({ isReady: false, state: "running", reason: "memory: the disk is full" });
+  trouble = undefined;
   expect((await app.bus.health()).isReady).toBe(true);
 });
 

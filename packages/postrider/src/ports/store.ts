@@ -52,6 +52,8 @@ export interface Store {
    * `now` answers. Absent where there is nothing that could be away.
    */
   isAway?(error: unknown): boolean;
+  /** Why it takes nothing new for now though it is open, in words; undefined when it does. Absent where there is no such state. */
+  trouble?(): string | undefined;
   /** Committed rows, outside any transaction. */
   readonly read: Sql;
   readonly inbox: InboxReader;

@@ -18,6 +18,32 @@ test("a full disk refuses what has no room, and work goes on once there is room"
   expect(new Set((await all).map(({ position }) => position)).size).toBe(500);
 });
 
+test.each<[who: string, write: (world: SqliteWorld) => Promise<unknown>]>([
+  ["a send", (world) => world.send(world.messages(500, {}, 1000))],
+  [
+    "a transaction",
+    (world) => world.store.transaction((tx) => tx.run("insert into business values (zeroblob(500000))")).catch(() => undefined),
+  ],
+])("while there is no room for %s transport and store say so, and no more once there is, though nobody writes", async (_, write) => {
+  const clock = new VirtualClock();
+  await using world = await sqliteWorld({ clock });
+  await world.open("reader");
+  await world.store.transaction((transaction) => transaction.run("create table business (note blob)"));
+  const troubles = (): unknown[] => [world.transport.trouble?.(), world.store.trouble?.()];
+  const pages = await world.number("pragma page_count");
+  await limitPages(world, pages + 4);
+  expect(troubles()).toEqual([undefined, undefined]);
+  await write(world);
+  const text = expect.stringMatching(/^PR_STORE_FULL: There is no space left to write .*app\.db/) as unknown;
+  expect(troubles()).toEqual([text, text]);
+  await clock.advance(10_000); // leases are written in place, and that succeeds
+  expect(troubles()).toEqual([text, text]);
+  await limitPages(world, 1_000_000);
+  await clock.advance(3_000);
+  expect(troubles()).toEqual([undefined, undefined]);
+  expect(world.lines.filter(({ code }) => code === "PR_STORE_FULL")).toHaveLength(1);
+});
+
 test("a transaction that meets a full disk is rolled back and says so", async () => {
   await using world = await sqliteWorld();
   await world.open("reader");

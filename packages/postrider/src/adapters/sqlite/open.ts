@@ -13,6 +13,7 @@ import { Logs } from "./logs.ts";
 import type { FileParts } from "./parts.ts";
 import { Replies } from "./replies.ts";
 import { migrate } from "./schema.ts";
+import { SpaceWatch } from "./space-watch.ts";
 import { Trimmer } from "./trim.ts";
 import type { LogRetention } from "./trim.ts";
 import type { Turn } from "./turn.ts";
@@ -39,6 +40,8 @@ export interface OpenListeners {
   readonly onFatal: (error: PostriderError) => void;
   /** Something failed that is tried again. */
   readonly onError: (error: PostriderError) => void;
+  /** Whether there is room for what is written: the error when there is none, undefined when there is again. */
+  readonly onSpace: (error: PostriderError | undefined) => void;
   /** Another process has written. */
   readonly onForeignChange: () => void;
 }
@@ -90,9 +93,11 @@ function assemble(options: OpenOptions, listeners: OpenListeners, { connection, 
     onCommit: (turn) => settle(turn, sync, checkpointer),
     hasRivals: () => keeper.hasRivals,
     onForeignChange: listeners.onForeignChange,
+    onFailed: (error) => space.note(error),
     isSyncing: () => sync?.isRunning === true,
     isHeldUp: () => checkpointer.isRestarting,
   });
+  const space: SpaceWatch = new SpaceWatch({ connection, writer, onChange: listeners.onSpace });
   const keeper: LaneKeeper = new LaneKeeper({
     connection,
     writer,
@@ -106,7 +111,7 @@ function assemble(options: OpenOptions, listeners: OpenListeners, { connection, 
   const trimmer = new Trimmer({ connection, reader, writer, clock, retention: options.retention, logs: () => logs.open });
   const watch = new FileWatch(file, listeners.onFatal);
   keeper.renewSoon();
-  return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer, watch };
+  return { connection, reader, writer, sync, checkpointer, logs, replies, keeper, trimmer, watch, space };
 }
 
 function settle(turn: Turn, sync: WalSync | undefined, checkpointer: Checkpointer): void {

@@ -4,6 +4,7 @@ import type { FileWatch } from "./file-watch.ts";
 import type { LaneKeeper } from "./lane-keeper.ts";
 import type { Logs } from "./logs.ts";
 import type { Replies } from "./replies.ts";
+import type { SpaceWatch } from "./space-watch.ts";
 import type { Trimmer } from "./trim.ts";
 import type { WalSync } from "./wal-sync.ts";
 import type { Writer } from "./writer.ts";
@@ -21,4 +22,5 @@ export interface FileParts {
   readonly keeper: LaneKeeper;
   readonly trimmer: Trimmer;
   readonly watch: FileWatch;
+  readonly space: SpaceWatch;
 }

@@ -21,7 +21,7 @@ const POLL_MAX_MS = 20;
 const POLL_GROWTH = 1.5;
 const ACTIVE_FOR_MS = 250;
 
-/** What a file does again and again: renewing leases, moving the log into the database, cutting logs, looking for what other processes wrote. */
+/** What a file does again and again: renewing leases, moving the log into the database, cutting logs, looking for what other processes wrote, and for room. */
 export class Pulse {
   readonly #options: PulseOptions;
   #beat: Timer | undefined;
@@ -58,9 +58,15 @@ export class Pulse {
       parts.sync?.expire(clock.monotonicMs());
       if (this.#beats % 2 === 0) parts.checkpointer.tick();
       if (this.#beats % TRIM_EVERY_BEATS === 0) void parts.trimmer.run();
-      if (this.#beats % LOOK_EVERY_BEATS === 0) void parts.watch.look();
+      if (this.#beats % LOOK_EVERY_BEATS === 0) this.#look();
       if (this.#beats % CLEAN_EVERY_BEATS === 0) void parts.replies.cleanUp();
     });
+  }
+
+  #look(): void {
+    const { watch, space } = this.#options.parts;
+    void watch.look();
+    space.tick();
   }
 
   #pollLater(): void {

@@ -14,6 +14,8 @@ export interface SessionHost {
   appendAll(turn: Turn, batch: readonly Outgoing[]): void;
   /** A session kept the writer for so long. */
   held(service: string, heldMs: number): void;
+  /** A session came to nothing, alone. */
+  failed(error: unknown): void;
   /** A session with outbox rows was committed. */
   outboxAppended(service: string): void;
 }
@@ -97,7 +99,9 @@ export class SessionJob<Result> implements Job {
   }
 
   #undo(transaction: SqliteTransaction, error: unknown): void {
-    this.#reject(asStoreError(error, this.#place.file));
+    const reason = asStoreError(error, this.#place.file);
+    this.#host.failed(reason);
+    this.#reject(reason);
     transaction.undo(error);
   }
 }

@@ -80,6 +80,10 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     return this.#options.file;
   }
 
+  get trouble(): string | undefined {
+    return (this.#parts?.writer.stopped ?? this.#parts?.space.trouble)?.message;
+  }
+
   transport(): Transport {
     return new SqliteTransport(this);
   }
@@ -136,6 +140,10 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     for (const listener of this.outboxListeners(service)) listener();
   }
 
+  failed(error: unknown): void {
+    this.#parts?.space.note(error);
+  }
+
   held(service: string, heldMs: number): void {
     const error = fail("PR_TRANSACTION_HELD", { handler: service, heldMs: Math.round(heldMs) });
     this.#options.logger.warn({ service, heldMs, code: error.code }, error.message);
@@ -164,6 +172,7 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     const parts = await openParts(this.#options, {
       onFatal: (error) => this.#failed(error),
       onError: (error) => this.#options.logger.error({ file: this.#options.file, code: error.code }, error.message),
+      onSpace: (error) => this.#spaceChanged(error),
       onForeignChange: () => this.#foreignChange(),
     });
     this.#parts = parts;
@@ -209,6 +218,12 @@ export class SqliteFile implements StoreHost, TransportHost, SessionHost {
     parts.logs.wakeReaders();
     parts.replies.look();
     for (const listeners of this.#outboxListeners.values()) for (const listener of listeners) listener();
+  }
+
+  #spaceChanged(error: PostriderError | undefined): void {
+    const { file, logger } = this.#options;
+    if (error === undefined) logger.warn({ file }, "there is room for the database again");
+    else logger.error({ file, code: error.code }, error.message);
   }
 
   #failed(error: PostriderError): void {

@@ -31,6 +31,8 @@ export interface StoreHost {
   access(service: string): StoreAccess;
   /** @param isAwaited it goes before what is delivered, as far as JobQueue lets it */
   transact<Result>(service: string, work: (transaction: SqliteTransaction) => MaybePromise<Result>, isAwaited: boolean): Promise<Result>;
+  /** Why nothing, or little, can be written. */
+  readonly trouble: string | undefined;
   enter(user: object): Promise<void>;
   leave(user: object): Promise<void>;
   /** Who hears of new outbox rows of a service. */
@@ -75,6 +77,10 @@ export class SqliteStore implements Store {
   ): Promise<Result> {
     if (this.#parts === undefined) return Promise.reject(this.#closedError("transaction"));
     return this.#host.transact(this.service, work, !mayShare);
+  }
+
+  trouble(): string | undefined {
+    return this.#host.trouble;
   }
 
   cleanUp(policy: RetentionPolicy): Promise<number> {

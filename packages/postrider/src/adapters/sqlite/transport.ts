@@ -42,6 +42,8 @@ export interface TransportHost {
   readonly leaseMs: number;
   readonly maxBodyBytes: number;
   readonly isOpen: boolean;
+  /** Why nothing, or little, can be written. */
+  readonly trouble: string | undefined;
   /** The open file's parts. @throws PR_TRANSPORT_CLOSED */
   parts(during: string): FileParts;
   sharesFileOf(store: unknown): boolean;
@@ -153,6 +155,10 @@ export class SqliteTransport implements Transport {
     } catch (error) {
       throw wrapVendorError(error, this.#host.file, "inspect");
     }
+  }
+
+  trouble(): string | undefined {
+    return this.#host.trouble;
   }
 
   async retire(subscription: Retirement): Promise<void> {

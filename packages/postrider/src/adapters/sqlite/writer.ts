@@ -18,6 +18,8 @@ export interface WriterOptions {
   readonly onCommit: (turn: Turn) => void;
   /** Whether others write to the file, so that they are let in between two turns. */
   readonly hasRivals: () => boolean;
+  /** A turn came to nothing. */
+  readonly onFailed: (error: PostriderError) => void;
   /** Others have written since our last turn. */
   readonly onForeignChange: () => void;
   /** Whether the disk is being synced: what is committed now is on the disk only with the next sync. */
@@ -217,6 +219,7 @@ export class Writer {
   #abort(turn: Turn, cause: unknown): void {
     const { connection, file } = this.#options;
     const error = wrapVendorError(cause, file, "a transaction");
+    this.#options.onFailed(error);
     if (connection.db.isOpen && connection.db.isTransaction) connection.run("rollback");
     this.#turn = undefined;
     turn.rolledBack(error);
@@ -232,6 +235,7 @@ export class Writer {
 
   #refuseQueue(cause: unknown): void {
     const error = wrapVendorError(cause, this.#options.file, "the begin of a transaction");
+    this.#options.onFailed(error);
     for (const job of this.#queue.drain()) job.failed(error);
     this.#idle?.();
   }
