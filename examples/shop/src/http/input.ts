@@ -21,8 +21,13 @@ export const OrderInput = z.strictObject({
 /** `PUT /stock/:productId`. */
 export const StockInput = z.strictObject({ onHand: Whole });
 
+// It becomes a segment of a path, as it is: `..` and slashes would lead elsewhere, and the item could be bought and never looked at.
+const PlainId = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/, "must be 1 to 64 letters, digits or any of . _ ~ -, and neither . nor ..");
+
 /** `POST /items`. */
-export const ItemInput = z.strictObject({ productId: Text.optional(), name: Text, price: Whole.min(1), memberId: Text.nullish() });
+export const ItemInput = z.strictObject({ productId: PlainId.optional(), name: Text, price: Whole.min(1), memberId: Text.nullish() });
 
 const Email = z.email().max(254);
 

@@ -29,7 +29,7 @@ async function openShop(): Promise<string> {
   const shop = await startProcess({ SHOP_DATA: folder });
   closing.push(() => shop.end("SIGKILL"));
   await call(shop.url, "POST", "/items", { productId: "mouse", name: "마우스 · Mouse", price: 39_000 });
-  await call(shop.url, "PUT", "/stock/mouse", { onHand: 10 });
+  await call(shop.url, "PUT", "/stock/mouse", { onHand: 1_234_567 });
   return shop.url;
 }
 
@@ -52,6 +52,8 @@ test.skipIf(isSkipped)(`in a browser an order is placed, seen to move to its del
   page.on("pageerror", (error) => mistakes.push(error.message));
   page.on("console", (message) => message.type() === "error" && mistakes.push(message.text()));
   await page.goto(url);
+  await page.locator(".product .facts", { hasText: "1,234,567" }).waitFor();
+  await page.locator("#view small", { hasText: "1,234,567" }).waitFor();
   await page.locator(".product button").first().click();
   await page.locator("#order").click();
   await page.locator(".order.is-delivered").first().waitFor();

@@ -16,7 +16,8 @@ export const state = {
 };
 export const $ = (id) => document.getElementById(id);
 export const t = (name) => TEXTS[language.value][name];
-export const won = (amount) => `${new Intl.NumberFormat(language.value).format(amount)}${language.value === "ko" ? "원" : " ₩"}`;
+export const count = (number) => new Intl.NumberFormat(language.value).format(number);
+export const won = (amount) => `${count(amount)}${language.value === "ko" ? "원" : " ₩"}`;
 export const time = (at) => new Date(at).toLocaleTimeString(language.value, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const shortId = (orderId) => orderId.slice(-6);
 /** A name in both languages, "한국어 · English", shows the reader's; any other shows as it is. */

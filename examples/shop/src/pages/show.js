@@ -1,4 +1,4 @@
-import { $, call, el, language, local, nameOf, shortId, state, t, time, won } from "./page.js";
+import { $, call, count, el, language, local, nameOf, shortId, state, t, time, won } from "./page.js";
 
 const STEPS = ["pending", "reserved", "paid", "shipped", "delivered"];
 const VIP_FROM_WON = 1_000_000;
@@ -16,12 +16,12 @@ export function showNumbers() {
   const { totalOrders, totalRevenue, failedPayments, vipOrders, byStatus } = state.sums;
   const underWay = byStatus.pending + byStatus.reserved + byStatus.paid + byStatus.shipped;
   const numbers = [
-    ["totalOrders", totalOrders],
+    ["totalOrders", count(totalOrders)],
     ["totalRevenue", won(totalRevenue)],
-    ["underWay", underWay],
-    ["deliveredCount", byStatus.delivered],
-    ["vipOrders", vipOrders],
-    ["failedPayments", failedPayments],
+    ["underWay", count(underWay)],
+    ["deliveredCount", count(byStatus.delivered)],
+    ["vipOrders", count(vipOrders)],
+    ["failedPayments", count(failedPayments)],
   ];
   $("numbers").replaceChildren(
     ...numbers.map(([name, value]) =>
@@ -36,7 +36,7 @@ export function showProducts() {
       const free = state.stock.get(item.productId)?.onHand ?? 0;
       const facts = [
         won(item.price),
-        free > 0 ? (language.value === "ko" ? `${free}${t("left")}` : `${free} ${t("left")}`) : t("soldOut"),
+        free > 0 ? (language.value === "ko" ? `${count(free)}${t("left")}` : `${count(free)} ${t("left")}`) : t("soldOut"),
         item.memberName && `${t("by")} ${item.memberName}`,
       ];
       return el(
@@ -125,7 +125,7 @@ function orderCard(order) {
       el("code", { textContent: shortId(orderId), title: orderId }),
       el("span", { className: "sum", textContent: won(totalAmount) }),
     ),
-    el("div", { className: "what", textContent: items.map((line) => `${nameOf(line.productId)} × ${line.quantity}`).join(", ") }),
+    el("div", { className: "what", textContent: items.map((line) => `${nameOf(line.productId)} × ${count(line.quantity)}`).join(", ") }),
     el(
       "div",
       { className: "order-foot" },
@@ -190,13 +190,13 @@ const row = (head, side, text) =>
 function stockRow({ productId, onHand, reserved, sold }) {
   const bar = el("div", { className: "bar", ariaHidden: "true" });
   const all = Math.max(1, onHand + reserved + sold);
-  for (const [kind, count] of [
+  for (const [kind, pieces] of [
     ["free", onHand],
     ["held", reserved],
     ["gone", sold],
   ]) {
     const part = el("i", { className: kind });
-    part.style.width = `${(count / all) * 100}%`;
+    part.style.width = `${(pieces / all) * 100}%`;
     bar.append(part);
   }
   return el(
@@ -204,7 +204,7 @@ function stockRow({ productId, onHand, reserved, sold }) {
     { className: "row" },
     el("b", { textContent: nameOf(productId) }),
     bar,
-    el("small", { textContent: `${onHand} ${t("onHand")} · ${reserved} ${t("reserved")} · ${sold} ${t("sold")}` }),
+    el("small", { textContent: `${count(onHand)} ${t("onHand")} · ${count(reserved)} ${t("reserved")} · ${count(sold)} ${t("sold")}` }),
   );
 }
 
