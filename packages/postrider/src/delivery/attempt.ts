@@ -4,16 +4,16 @@ import { fail, isPostriderError, presentable } from "../base/errors.ts";
 import { isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import type { Once } from "../effects/once.ts";
-import { bodyHash } from "../inbox/body-hash.ts";
 import type { InboxEntry } from "../ports/inbox.ts";
 import type { RetryPolicy } from "../pipeline/service.ts";
 import { within } from "./around.ts";
 import { RunContext } from "./handler-context.ts";
+import { inboxEntryOf, saidAhead } from "./inbox-question.ts";
+import type { InboxOptions } from "./inbox-question.ts";
 import { decide, failureOf } from "./policy.ts";
 import type { Failure } from "./policy.ts";
 import type { Runtime } from "./runtime.ts";
 import { isLeaseLost } from "./settlement.ts";
-import type { Settlement } from "./settlement.ts";
 import { InboxRefusal, UnitOfWork } from "./unit-of-work.ts";
 import type { Work } from "./work.ts";
 
@@ -26,14 +26,10 @@ export type Outcome =
   | { readonly kind: "giveUp"; readonly failure: Failure };
 
 /** What an attempt stands on. */
-export interface AttemptOptions {
-  readonly runtime: Runtime;
-  readonly settlement: Settlement;
+export interface AttemptOptions extends InboxOptions {
   readonly once: Once | undefined;
   readonly policyOf: (work: Work) => RetryPolicy;
   readonly timeoutMsOf: (work: Work) => number;
-  /** Whether the id must be looked up and remembered, whatever the transport says of the message. */
-  readonly inboxAlways: boolean;
   /** Whether units of work of a backlog may share a transaction. */
   readonly sharedTransactions: boolean;
   /** Whether something failed because the store is away. */
@@ -49,7 +45,6 @@ const CONFLICT_BACKOFF: BackoffOptions = { firstMs: 5, factor: 2, maxMs: 1000, j
 // Nor has one whose store was away. But a message that loses its connection each time, or makes the server end, is itself to blame.
 const MAX_STORE_LOSSES = 10;
 
-const ANY_BODY = "adapted"; // an original and its adapted copies share an id and differ in their bodies by right
 const HANDLED: Outcome = { kind: "handled" };
 const REPEATED: Outcome = { kind: "repeated" };
 const INTERRUPTED: Outcome = { kind: "interrupted" };
@@ -72,7 +67,8 @@ export function attempt(options: AttemptOptions, work: Work): MaybePromise<Outco
 }
 
 async function attemptUnlessDone(options: AttemptOptions, work: Work, inbox: InboxEntry): Promise<Outcome> {
-  const verdict = await options.runtime.store!.inbox.check(inbox);
+  const said = saidAhead(options.runtime.clock, work);
+  const verdict = (said === undefined ? undefined : await said) ?? (await options.runtime.store!.inbox.check(inbox));
   if (verdict === "repeated") return REPEATED;
   return verdict === "conflicting" ? CONFLICTING : persist(options, work, inbox, runOnce(options, work, inbox));
 }
@@ -231,20 +227,6 @@ function requireReply(runtime: Runtime, work: Work, context: RunContext): void {
   const { contract } = work.ready.definition;
   if (contract.reply !== undefined && !context.hasReplied)
     throw fail("PR_REPLY_MISSING", { contract: contract.name, service: runtime.service });
-}
-
-/** Whether the same message may come again under an id that its position does not prove to be new: then the inbox must know it. */
-export function mayComeAgain(options: Pick<AttemptOptions, "settlement" | "inboxAlways">, work: Work): boolean {
-  const { ready, delivery } = work;
-  if (delivery === undefined || delivery.mayRepeat || options.inboxAlways) return true;
-  const isForeign = delivery.envelope === undefined; // its producer may write it twice
-  return isForeign || ready.inboxId !== ready.envelope.id || !options.settlement.isInside(work);
-}
-
-function inboxEntryOf(options: AttemptOptions, work: Work): InboxEntry | undefined {
-  if (options.runtime.store === undefined || !mayComeAgain(options, work)) return undefined;
-  const { ready, found } = work;
-  return { handler: ready.definition.contract.name, messageId: ready.inboxId, bodyHash: ready.isAdapted ? ANY_BODY : bodyHash(found.body) };
 }
 
 function logRetry(runtime: Runtime, work: Work, failure: Failure): void {

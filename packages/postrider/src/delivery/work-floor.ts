@@ -1,11 +1,12 @@
 import { deferred, isPromise } from "../base/deferred.ts";
 import type { MaybePromise } from "../base/deferred.ts";
 import { fail } from "../base/errors.ts";
-import { attempt, mayComeAgain } from "./attempt.ts";
+import { attempt } from "./attempt.ts";
 import type { AttemptOptions, Outcome } from "./attempt.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { logFailure } from "./failure-line.ts";
 import { giveUp } from "./give-up.ts";
+import { askAhead, asksInbox, mayAskAhead } from "./inbox-question.ts";
 import { KeyGate } from "./key-gate.ts";
 import type { LaneState } from "./lane-state.ts";
 import { failureOf } from "./policy.ts";
@@ -65,7 +66,9 @@ export class WorkFloor implements Runner {
   /** Takes a work on: it starts when its key and a place are free. */
   enter(work: Work): void {
     this.#open.add(work);
+    const asksAhead = mayAskAhead(this.#attempt, work) && this.#twins.enter(work);
     if (this.#gate.enter(work)) this.#options.dispatcher.add(work);
+    if (asksAhead && work.state === "waiting") askAhead(this.#attempt, work);
   }
 
   /** Runs a work to its end; called by the dispatcher. Never throws nor rejects. */
@@ -131,12 +134,7 @@ export class WorkFloor implements Runner {
 
   /** Whether anything must be known, or awaited, before the handler may start. */
   #mustWait(work: Work): boolean {
-    return work.isSuspect || this.#options.parking.mustPark(work) || this.#asksInbox(work);
-  }
-
-  /** Without an inbox nobody could tell a copy what became of the first. */
-  #asksInbox(work: Work): boolean {
-    return this.#options.runtime.store !== undefined && mayComeAgain(this.#attempt, work);
+    return work.isSuspect || this.#options.parking.mustPark(work) || asksInbox(this.#attempt, work);
   }
 
   /** Waits for what a work must wait for, then runs it; undefined when it was parked or given up instead. */
@@ -145,7 +143,7 @@ export class WorkFloor implements Runner {
     if (work.isSuspect && starts !== undefined && (await starts.admit(work)) === "poison")
       return void (await this.#buryPoison(work, starts));
     if (parking.mustPark(work) && (await parking.park(work))) return undefined;
-    if (this.#asksInbox(work)) await this.#twins.wait(work);
+    if (asksInbox(this.#attempt, work)) await this.#twins.wait(work);
     // While it waited its lane may have begun to leave: then it has not started, and does not.
     return work.lane.isLeaving ? { kind: "interrupted" } : attempt(this.#attempt, work);
   }
@@ -248,6 +246,7 @@ export class WorkFloor implements Runner {
     this.#lastEndedAt = this.#options.runtime.clock.monotonicMs();
     if (work.unblocksKey) this.#options.parking.unblock(work);
     this.#open.delete(work);
+    this.#twins.forget(work);
     work.end();
     this.onEnded(work);
     this.#letNextPass(work);
@@ -276,6 +275,7 @@ export class WorkFloor implements Runner {
   #giveBackWaiting(work: Work): void {
     void this.#interrupted(work).catch(() => undefined); // a transport or store that is gone hands it over again by itself
     this.#open.delete(work);
+    this.#twins.forget(work);
     work.end();
     this.onEnded(work);
   }

@@ -2,10 +2,20 @@ import type { Deferred } from "../base/deferred.ts";
 import type { FoundMessage } from "../envelope/envelope.ts";
 import type { ReadyMessage } from "../pipeline/decode.ts";
 import type { ClaimedHeld } from "../ports/held.ts";
+import type { InboxEntry, InboxVerdict } from "../ports/inbox.ts";
 import type { Delivery } from "../ports/transport.ts";
 import type { LaneState } from "./lane-state.ts";
 import type { Startable } from "./dispatcher.ts";
 import type { Placed } from "./open-set.ts";
+
+/** A question to the inbox that went out before its message's turn. */
+export interface AskedAhead {
+  readonly entry: InboxEntry;
+  /** On the monotonic clock. */
+  readonly atMs: number;
+  /** Undefined where it could not be answered. */
+  readonly verdict: Promise<InboxVerdict | undefined>;
+}
 
 /** Who runs a piece of work. */
 export interface Runner {
@@ -35,6 +45,8 @@ export class Work implements Startable, Placed {
   isSuspect = false;
   /** Its transaction is shared with no other: it has failed, or had to run again for another's sake. */
   runsAlone = false;
+  /** What the inbox was asked while it waited for its turn. */
+  asked: AskedAhead | undefined;
   /** Its completion leaves nothing that blocks its key; true only once that is about to be committed. */
   unblocksKey = false;
   /** Takes one of the places of its service. */

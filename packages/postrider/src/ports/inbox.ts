@@ -20,6 +20,8 @@ export interface InboxWriter {
 
 /** Inbox outside a transaction. */
 export interface InboxReader {
+  /** Whether an answer takes a while, and those that are asked for together come together: then messages that wait are asked for ahead of their turn. */
+  readonly isShared?: boolean;
   /** What is known of a message now. */
   check(entry: InboxEntry): MaybePromise<InboxVerdict>;
   count(): Promise<number>;

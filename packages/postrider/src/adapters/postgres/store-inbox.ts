@@ -54,6 +54,7 @@ export class InboxTable {
   reader(run: Run): InboxReader {
     const checks = new InboxChecks((entries) => this.#verdicts(run, entries));
     return {
+      isShared: true,
       check: (entry) => checks.of(entry),
       count: async () => Number((await run(this.#count, this.#service)).rows[0]!["count"]),
     };
