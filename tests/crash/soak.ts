@@ -31,16 +31,16 @@ const seed = Number(values.seed ?? 1);
 if (!Number.isFinite(seconds) || !Number.isInteger(seed)) throw new Error(USAGE);
 
 const { on = "sqlite" } = values;
-process.exitCode = (await (on === "sqlite" ? onFiles() : onBrokers(on))) ? 0 : 1;
+process.exitCode = (await (on === "sqlite" && values.messages === undefined ? onFiles() : onServers(on))) ? 0 : 1;
 
 async function onFiles(): Promise<boolean> {
   const faults = values.what === "points" ? await points() : await kills();
   return faults.length === 0;
 }
 
-/** One run on servers of its own; true if nothing is wrong. */
-async function onBrokers(name: string): Promise<boolean> {
-  if (name !== "postgres" && name !== "rabbitmq" && name !== "kafka") throw new Error(USAGE);
+/** One run with many messages, on servers or a file of its own; true if nothing is wrong. */
+async function onServers(name: string): Promise<boolean> {
+  if (name !== "sqlite" && name !== "postgres" && name !== "rabbitmq" && name !== "kafka") throw new Error(USAGE);
   const messages = Number(values.messages ?? 100_000);
   if (!Number.isSafeInteger(messages)) throw new Error(USAGE);
   const { calm: isCalm = false, unnamed: isUnnamed = false, "keep-store": keepsStore = false, verbose: isVerbose = false } = values;

@@ -1,5 +1,5 @@
-import { postgresStores } from "postrider/postgres";
 import { SCHEMA } from "./infrastructure.ts";
+import type { On, StoreOf } from "./infrastructure.ts";
 
 /** What is wrong at the end of a soak, as counts. */
 export interface Verdict {
@@ -20,54 +20,58 @@ export interface Progress {
 }
 
 /** The ledgers have no unique constraint: what happens twice is there twice. A row of `sent` is committed with its message, or is written after the send was confirmed. */
-const TABLES = [
-  "create table sent (at bigint generated always as identity, producer text not null, n int not null, key text not null)",
-  `create table effects (at bigint generated always as identity, handler text not null, producer text not null, n int not null, key text not null,
-     pid int not null, attempt int not null, begun timestamptz not null, written timestamptz not null default clock_timestamp())`,
-];
+function tablesOf(on: On): readonly string[] {
+  const at = on === "sqlite" ? "at integer primary key autoincrement" : "at bigint generated always as identity";
+  return [
+    `create table sent (${at}, producer text not null, n int not null, key text not null)`,
+    `create table effects (${at}, handler text not null, producer text not null, n int not null, key text not null,
+     pid int not null, attempt int not null, begun bigint not null)`,
+  ];
+}
 
-const HANDLERS = "(values ('doer'), ('auditor')) as h(handler)";
+const WANTED = "select producer, n, handler from sent cross join (select 'doer' as handler union all select 'auditor') h";
+const LOST = `${WANTED} except select producer, n, handler from effects`;
 
 /** What a direct send left behind whose sender died before it could say so is no phantom: its outcome is unknown. */
 const VERDICT: Readonly<Record<keyof Verdict, string>> = {
-  lost: `select count(*) as count from sent s cross join ${HANDLERS}
-    where not exists (select from effects e where (e.handler, e.producer, e.n) = (h.handler, s.producer, s.n))`,
-  duplicates: "select count(*) - count(distinct (handler, producer, n)) as count from effects",
-  phantoms: `select count(*) as count from effects e where producer not like '%direct'
-    and not exists (select from sent s where (s.producer, s.n) = (e.producer, e.n))`,
-  inversions: `select (select count(*) from (select n, lag(n) over (partition by handler, producer, key order by at) as before from effects) o where before > n)
+  lost: `select count(*) as count from (${LOST}) l`,
+  duplicates:
+    "select (select count(*) from effects) - (select count(*) from (select distinct handler, producer, n from effects) d) as count",
+  phantoms: `select count(*) as count from (select producer, n from effects where producer not like '%direct' except select producer, n from sent) p`,
+  inversions: `select (select count(*) from (select n, lag(n) over (partition by handler, producer, key order by at) as n_before from effects) o where n_before > n)
     + (select count(*) from (select n, producer, key, row_number() over (partition by key order by at) as place from effects where handler = 'doer') d
        join (select n, producer, key, row_number() over (partition by key order by at) as place from effects where handler = 'auditor') a
        using (producer, n) where d.place <> a.place) as count`,
 };
 
 /** The effects of each handler before which one of the same producer and key came too early, with that one. */
-const INVERTED = `select * from (select handler, producer, key, n, pid, attempt, begun, written,
-    lag(n) over earlier as n_before, lag(pid) over earlier as pid_before, lag(attempt) over earlier as attempt_before, lag(begun) over earlier as begun_before, lag(written) over earlier as written_before
-    from effects window earlier as (partition by handler, producer, key order by at)) o where n_before > n order by written limit 10`;
+const INVERTED = `select * from (select at, handler, producer, key, n, pid, attempt, begun, lag(at) over earlier as at_before,
+    lag(n) over earlier as n_before, lag(pid) over earlier as pid_before, lag(attempt) over earlier as attempt_before, lag(begun) over earlier as begun_before
+    from effects window earlier as (partition by handler, producer, key order by at)) o where n_before > n order by at limit 10`;
 
-const counter = (table: string): string => `coalesce(pg_sequence_last_value('${SCHEMA}.${table}_at_seq'), 0)`;
+/** A {@link Progress} by the counters of the tables, at no cost: what was rolled back may be counted too. */
+export function progressSql(on: On): string {
+  const counter = (table: string): string =>
+    on === "sqlite" ? `coalesce((select max(at) from ${table}), 0)` : `coalesce(pg_sequence_last_value('${SCHEMA}.${table}_at_seq'), 0)`;
+  return `select ${counter("sent")} as sent, ${counter("effects")} as effects`;
+}
 
-/** A {@link Progress} by the counters of the tables, at no cost: what was rolled back is counted too. */
-export const PROGRESS: string = `select ${counter("sent")} as sent, ${counter("effects")} as effects`;
-
-/** The last look at millions of rows, on a machine that others use too. */
-const LOOK_LIMIT_MS = 600_000;
-
-type Store = ReturnType<ReturnType<typeof postgresStores>>;
+type Store = ReturnType<StoreOf>;
 
 /** What was sent and what came of it, in the database of the soaked system. */
 export class Ledger implements AsyncDisposable {
+  readonly #on: On;
   readonly #store: Store;
 
-  constructor(url: string) {
-    this.#store = postgresStores({ url, schema: SCHEMA, maxConnections: 2, statementTimeoutMs: LOOK_LIMIT_MS })("ledger");
+  constructor(on: On, storeOf: StoreOf) {
+    this.#on = on;
+    this.#store = storeOf("ledger");
   }
 
   async open(): Promise<void> {
     await this.#store.open();
     await this.#store.transaction(async (tx) => {
-      for (const table of TABLES) await tx.run(table);
+      for (const table of tablesOf(this.#on)) await tx.run(table);
     });
   }
 
@@ -78,7 +82,7 @@ export class Ledger implements AsyncDisposable {
 
   /** At no cost, and with what was rolled back. */
   async flow(): Promise<Progress> {
-    return (await this.#store.read.get<Progress>(PROGRESS))!;
+    return (await this.#store.read.get<Progress>(progressSql(this.#on)))!;
   }
 
   async lost(): Promise<number> {
@@ -94,7 +98,7 @@ export class Ledger implements AsyncDisposable {
 
   /** Some of what is lost, for the report. */
   async someLost(): Promise<readonly object[]> {
-    return this.#store.read.all(VERDICT.lost.replace("count(*) as count", "h.handler, s.producer, s.n, s.key") + " limit 10");
+    return this.#store.read.all(`${LOST} limit 10`);
   }
 
   /** Some of what is inverted: who did it, and when. */

@@ -1,6 +1,7 @@
 import { isPostriderError, systemClock } from "postrider";
 import type { Bus } from "postrider";
-import { PROGRESS } from "./ledger.ts";
+import { progressSql } from "./ledger.ts";
+import type { On } from "./infrastructure.ts";
 import type { Progress } from "./ledger.ts";
 import { DoJob } from "./system.ts";
 import type { Job } from "./system.ts";
@@ -8,6 +9,7 @@ import type { Job } from "./system.ts";
 /** How much one producer sends. */
 export interface ProduceOptions {
   readonly bus: Bus;
+  readonly on: On;
   /** Unique among all processes of a soak. */
   readonly name: string;
   /** Rows of `sent`, of all producers together. */
@@ -24,8 +26,7 @@ const DIRECT_EVERY = 4;
 const MAX_OPEN = 20_000;
 const LOOK_MS = 50;
 
-const ROWS = `insert into sent (producer, n, key)
-  select ?, n, 'k' || (? + ${STRANDS} * (n % ${KEYS_PER_STRAND})) from generate_series(?::int, ?::int) n order by n`;
+const ROWS = `insert into sent (producer, n, key) values ${Array.from({ length: BATCH }, () => "(?, ?, ?)").join(", ")}`;
 
 /** Sends until enough is sent or it is told to end. Strands share no key, so that each key's sends come one after another. */
 export async function produce(options: ProduceOptions): Promise<void> {
@@ -35,7 +36,7 @@ export async function produce(options: ProduceOptions): Promise<void> {
   while (!isOver) {
     const progress = await options.bus
       .as("front")
-      .read.get<Progress>(PROGRESS)
+      .read.get<Progress>(progressSql(options.on))
       .catch(() => undefined);
     isFull = progress === undefined || progress.sent * 2 - progress.effects > MAX_OPEN * 2;
     isOver = options.isOver() || (progress?.sent ?? 0) >= options.total;
@@ -61,7 +62,7 @@ async function send(
       n: n++,
       key: `k${strand + STRANDS * ((n - 1) % KEYS_PER_STRAND)}`,
     }));
-    const work = isDirect ? sendDirect(bus, strand, jobs) : sendWithRows(bus, strand, jobs);
+    const work = isDirect ? sendDirect(bus, jobs) : sendWithRows(bus, jobs);
     await work.catch(refused);
   }
 }
@@ -77,17 +78,17 @@ async function refused(error: unknown): Promise<void> {
 }
 
 /** Rows and messages in one unit of work: both are there, or neither. */
-function sendWithRows(bus: Bus, strand: number, jobs: readonly Job[]): Promise<void> {
+function sendWithRows(bus: Bus, jobs: readonly Job[]): Promise<void> {
   return bus.as("front").transaction(async ({ tx, send: sendOne }) => {
-    await tx.run(ROWS, jobs[0]!.producer, strand, jobs[0]!.n, jobs.at(-1)!.n);
+    await tx.run(ROWS, ...valuesOf(jobs));
     for (const job of jobs) sendOne(DoJob, job);
   });
 }
 
 /** Straight to the transport; the rows are written once all are confirmed. */
-async function sendDirect(bus: Bus, strand: number, jobs: readonly Job[]): Promise<void> {
+async function sendDirect(bus: Bus, jobs: readonly Job[]): Promise<void> {
   await Promise.all(jobs.map((job) => bus.as("front").send(DoJob, job, { direct: true })));
-  const row = (): Promise<unknown> =>
-    bus.as("front").transaction(({ tx }) => tx.run(ROWS, jobs[0]!.producer, strand, jobs[0]!.n, jobs.at(-1)!.n));
-  await row();
+  await bus.as("front").transaction(({ tx }) => tx.run(ROWS, ...valuesOf(jobs)));
 }
+
+const valuesOf = (jobs: readonly Job[]): readonly (string | number)[] => jobs.flatMap(({ producer, n, key }) => [producer, n, key]);

@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { systemClock } from "postrider";
 import type { Random } from "postrider";
 import { seededRandom } from "../../../packages/postrider/src/base/random.ts";
 import { ownBroker } from "../../brokers/own.ts";
 import type { OwnBroker } from "../../brokers/own.ts";
+import { lookingStores } from "./infrastructure.ts";
 import type { On } from "./infrastructure.ts";
 import { Ledger } from "./ledger.ts";
 import type { Progress, Verdict } from "./ledger.ts";
@@ -58,18 +62,16 @@ const AT_ONCE_EVERY = 4;
 /** Producers, a relay and consumers on servers of their own, all of which are killed again and again; then the ledgers are compared. */
 export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoakResult> {
   await using stack = new AsyncDisposableStack();
-  const store = stack.use(await ownBroker("postgres"));
-  const broker = options.on === "postgres" ? store : stack.use(await ownBroker(options.on));
-  const ledger = stack.use(new Ledger(store.url));
+  const ground = await groundOf(options, stack);
+  const ledger = stack.use(new Ledger(options.on, lookingStores(options.on, ground.store)));
   await ledger.open();
   const startedMs = systemClock.monotonicMs();
-  const slots = slotsOf(options, store, broker);
+  const slots = slotsOf(options, ground);
   stack.defer(async () => void (await Promise.all(slots.map((slot) => slot.end("SIGKILL")))));
   const timeline = new Timeline(ledger, slots);
   const over = new AbortController();
   const telling = options.isVerbose ? timeline.run(over.signal) : undefined;
-  const servers = options.keepsStore ? [undefined, broker] : [...new Set([store, broker])];
-  const kills = new Kills(slots, servers, seededRandom(options.seed), viewOf(ledger, timeline));
+  const kills = new Kills(slots, ground.servers, seededRandom(options.seed), viewOf(ledger, timeline));
   const killing = options.isCalm ? undefined : kills.run();
   const producers = slots.filter(({ role }) => role === "produce");
   await sent(producers, startedMs + options.seconds * 1000);
@@ -96,6 +98,25 @@ export async function brokerSoak(options: BrokerSoakOptions): Promise<BrokerSoak
   };
 }
 
+/** What a soak runs on. */
+interface Ground {
+  readonly store: string;
+  readonly broker: string;
+  /** Those that are killed, in turn; undefined where it is a process' turn instead. */
+  readonly servers: readonly (OwnBroker | undefined)[];
+}
+
+async function groundOf({ on, keepsStore }: BrokerSoakOptions, stack: AsyncDisposableStack): Promise<Ground> {
+  if (on === "sqlite") {
+    const folder = await mkdtemp(join(tmpdir(), "postrider-soak-"));
+    stack.defer(() => rm(folder, { recursive: true }));
+    return { store: join(folder, "soak.db"), broker: "", servers: [undefined] };
+  }
+  const store = stack.use(await ownBroker("postgres"));
+  const broker = on === "postgres" ? store : stack.use(await ownBroker(on));
+  return { store: store.url, broker: broker.url, servers: keepsStore ? [undefined, broker] : [...new Set([store, broker])] };
+}
+
 function viewOf(ledger: Ledger, timeline: Timeline): KillsView {
   const away = { effects: 0 };
   return {
@@ -104,9 +125,9 @@ function viewOf(ledger: Ledger, timeline: Timeline): KillsView {
   };
 }
 
-function slotsOf({ on, messages, isNamed }: BrokerSoakOptions, store: OwnBroker, broker: OwnBroker): readonly SoakSlot[] {
+function slotsOf({ on, messages, isNamed }: BrokerSoakOptions, { store, broker }: Ground): readonly SoakSlot[] {
   const slot = (name: string, role: SoakWorker["role"]): SoakSlot => {
-    const places = { on, store: store.url, broker: broker.url, instanceId: isNamed && role === "consume" ? name : undefined };
+    const places = { on, store, broker, instanceId: isNamed && role === "consume" ? name : undefined };
     return new SoakSlot({ name, role, places, total: messages / 2 });
   };
   return [slot("p", "produce"), slot("r", "relay"), slot("c1", "consume"), slot("c2", "consume")];

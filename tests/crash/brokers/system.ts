@@ -46,8 +46,7 @@ export function soakBus(places: Places, run: readonly string[]): Bus {
   return createBus({ services, ...soakInfrastructure(places), run, lanes: LANES });
 }
 
-const EFFECT =
-  "insert into effects (handler, producer, n, key, pid, attempt, begun) values (?, ?, ?, ?, ?, ?, to_timestamp(?::float8 / 1000))";
+const EFFECT = "insert into effects (handler, producer, n, key, pid, attempt, begun) values (?, ?, ?, ?, ?, ?, ?)";
 
 async function effect(handler: string, { producer, n, key }: Job, { tx, message, clock }: HandlerContext): Promise<void> {
   await tx.run(EFFECT, handler, producer, n, key, process.pid, message.attempt, clock.now());

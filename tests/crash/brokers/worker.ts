@@ -23,6 +23,6 @@ process.once("SIGTERM", () => {
 await bus.start();
 flushCompileCache(); // whoever is killed writes none at its end, and every start would compile anew
 if (role === "produce") {
-  await produce({ bus, name, total, isOver: () => isOver });
+  await produce({ bus, on: places.on, name, total, isOver: () => isOver });
   await bus.stop();
 }
