@@ -1,14 +1,13 @@
-import type { MaybePromise } from "../base/deferred.ts";
 import type { UnitOfWorkSql } from "../pipeline/context.ts";
 import type { SqlValue } from "../ports/sql.ts";
 import type { StoreTransaction } from "../ports/store.ts";
+import { SqlAnswer } from "./sql-answer.ts";
+import type { AskedUnit } from "./sql-answer.ts";
 
 /** What its SQL needs of a unit of work. */
-export interface SqlUnit {
+export interface SqlUnit extends AskedUnit {
   /** The transaction, opened at the first call. */
   open(): Promise<StoreTransaction>;
-  /** What comes before any answer: see {@link UnitOfWork.answered}. */
-  answered<Answer>(answer: Promise<Answer>): Promise<Answer>;
 }
 
 /** SQL of a transaction that opens at the first call. `guard` is told which call is made, and throws where it may not be. */
@@ -29,38 +28,38 @@ class LazySql {
   }
 
   get run(): Statement<{ readonly changes: number }> {
-    return async (text, ...parameters) => {
-      const transaction = await this.#open("tx.run");
-      return await this.#unit.answered(transaction.run(text, ...parameters));
-    };
+    return (text, ...parameters) => this.#ask("run", text, parameters);
   }
 
   get get(): Statement<unknown> {
-    return async (text, ...parameters) => {
-      const transaction = await this.#open("tx.get");
-      return await this.#unit.answered(transaction.get(text, ...parameters));
-    };
+    return (text, ...parameters) => this.#ask("get", text, parameters);
   }
 
   get all(): Statement<unknown[]> {
-    return async (text, ...parameters) => {
-      const transaction = await this.#open("tx.all");
-      return await this.#unit.answered(transaction.all(text, ...parameters));
-    };
+    return (text, ...parameters) => this.#ask("all", text, parameters);
   }
 
   get raw(): () => Promise<unknown> {
     return async () => {
-      const transaction = await this.#open("tx.raw");
+      this.#guard("tx.raw");
+      const transaction = await this.#unit.open();
       await this.#unit.answered(NOTHING);
       return transaction.raw;
     };
   }
 
-  #open(call: string): MaybePromise<StoreTransaction> {
-    this.#guard(call);
-    return this.#unit.open();
+  #ask<Result>(call: "run" | "get" | "all", text: string, parameters: readonly SqlValue[]): Promise<Result> {
+    try {
+      this.#guard(`tx.${call}`);
+      return new SqlAnswer<Result>(this.#unit, this.#unit.open(), { call, text, parameters });
+    } catch (error) {
+      return refused(error);
+    }
   }
+}
+
+async function refused(error: unknown): Promise<never> {
+  throw error;
 }
 
 const NOTHING = Promise.resolve();

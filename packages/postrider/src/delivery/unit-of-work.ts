@@ -8,6 +8,7 @@ import type { ScheduledMessage } from "../ports/schedule.ts";
 import type { Store, StoreTransaction, StoreTransactionOptions } from "../ports/store.ts";
 import { enlist, inOrder } from "./runtime.ts";
 import type { Runtime } from "./runtime.ts";
+import type { AskedUnit, FailedStatement } from "./sql-answer.ts";
 
 /** Thrown inside a unit of work when its message turns out to be done already, or to be another one under the same id. */
 export class InboxRefusal extends Error {
@@ -33,7 +34,7 @@ const NONE: readonly never[] = [];
  *
  * States: *closed* (nothing was written); *open* (the store's transaction is ours); *ended* (committed or rolled back: everything throws).
  */
-export class UnitOfWork implements StoreTransactionOptions {
+export class UnitOfWork implements StoreTransactionOptions, AskedUnit {
   /** Whether it may share a transaction with others: then it may have to run again for another's sake. */
   readonly mayShare: boolean;
   readonly #runtime: UnitRuntime;
@@ -51,6 +52,10 @@ export class UnitOfWork implements StoreTransactionOptions {
   /** The inbox' answer, where statements go out before it has come. */
   #recorded: Promise<void> | undefined;
   #isEnded = false;
+  /** Statements that have no answer yet. */
+  #asked = 0;
+  #lastAnswered: Deferred | undefined;
+  #failed: FailedStatement[] | undefined;
 
   /**
    * `inbox` is the row where the message may come again, written first. `settleIn` settles the message within the transaction; it is absent where that is
@@ -97,6 +102,15 @@ export class UnitOfWork implements StoreTransactionOptions {
     return this.#opening;
   }
 
+  asked(): void {
+    this.#asked++;
+  }
+
+  ended(failed?: FailedStatement): void {
+    if (failed !== undefined) (this.#failed ??= []).push(failed);
+    if (--this.#asked === 0) this.#lastAnswered?.resolve();
+  }
+
   /** What a statement answered, once the inbox has: its refusal comes before whatever the statement made of a message that is done already. */
   answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
     if (this.#recorded === undefined) return answer;
@@ -107,6 +121,7 @@ export class UnitOfWork implements StoreTransactionOptions {
   /** Writes everything, commits, and resolves once that is durable. @throws InboxRefusal, and what the store throws */
   async complete(): Promise<void> {
     this.#isEnded = true;
+    if (this.#asked > 0 || this.#failed !== undefined) await this.#hearStatements();
     if (this.#scheduling !== undefined) await Promise.all(this.#scheduling);
     if (this.#late !== undefined) this.#take((await Promise.all(this.#late.map((part) => Promise.resolve(part)))).flat());
     if (this.#opening !== undefined) {
@@ -120,6 +135,13 @@ export class UnitOfWork implements StoreTransactionOptions {
     if (runtime.store === undefined) return void (await this.#sendDirectly());
     await runtime.store.transaction((transaction) => inOrder([() => this.#recordInbox(transaction), () => this.#flush(transaction)]), this);
     this.#wake();
+  }
+
+  /** Waits for what nobody waits for. @throws what a statement failed with, if nobody has heard of it: somebody may have gone on after one that he knew of */
+  async #hearStatements(): Promise<void> {
+    if (this.#asked > 0) await (this.#lastAnswered = deferred()).promise;
+    const unheard = this.#failed?.find(({ isHeard }) => !isHeard);
+    if (unheard !== undefined) throw unheard.error;
   }
 
   /** Whether there is nothing to write but the settling. */
