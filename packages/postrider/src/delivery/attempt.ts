@@ -137,7 +137,7 @@ class Run {
 function runOnce(options: AttemptOptions, work: Work, inbox: InboxEntry | undefined): MaybePromise<Ended> {
   const run = new Run(options, work, inbox);
   try {
-    const called = callHandler(options, work, run.context);
+    const called = callHandler(options, run);
     if (called !== undefined || !isQuiet(run)) return finish(options, run, called);
     handlerDone(options, run);
     settleQuietly(options, work, run.unit);
@@ -200,13 +200,14 @@ function handlerDone(options: AttemptOptions, { work, context }: Run): void {
   options.onHandlerDone(work);
 }
 
-function callHandler(options: AttemptOptions, work: Work, context: RunContext): Promise<void> | void {
+function callHandler(options: AttemptOptions, { work, unit, context }: Run): Promise<void> | void {
   const { definition, envelope, body } = work.ready;
   const returned = options.runtime.telemetry.within(envelope, options.runtime.service, () =>
     within(context, () => definition.handler(body as never, context)),
   );
   if (!isPromise(returned)) return;
   const limitMs = options.timeoutMsOf(work);
+  work.unit = unit;
   work.deadlineAt = limitMs > 0 ? options.runtime.clock.monotonicMs() + limitMs : 0;
   return new Promise((resolve, reject) => {
     work.interrupt = (reason) => {

@@ -52,6 +52,7 @@ export class UnitOfWork implements StoreTransactionOptions, AskedUnit {
   /** The inbox' answer, where statements go out before it has come. */
   #recorded: Promise<void> | undefined;
   #isEnded = false;
+  #isBegun = false;
   /** Statements that have no answer yet. */
   #asked = 0;
   #lastAnswered: Deferred | undefined;
@@ -70,6 +71,11 @@ export class UnitOfWork implements StoreTransactionOptions, AskedUnit {
 
   get isOpen(): boolean {
     return this.#opening !== undefined;
+  }
+
+  /** Whether its transaction was asked for, and others have their turn before it. */
+  get isWaiting(): boolean {
+    return this.#opening !== undefined && !this.#isBegun;
   }
 
   get isEnded(): boolean {
@@ -183,6 +189,7 @@ export class UnitOfWork implements StoreTransactionOptions, AskedUnit {
 
   /** From the inbox row to what is written at the end; in between the handler has the transaction. */
   #run(transaction: StoreTransaction, begun: (transaction: StoreTransaction) => void): Promise<void> {
+    this.#isBegun = true;
     const recorded = this.#recordInbox(transaction);
     if (isPromise(recorded)) return this.#runRecorded(transaction, begun, recorded);
     begun(transaction);

@@ -108,7 +108,7 @@ export class WorkFloor implements Runner {
   checkTimeLimits(): void {
     const nowMs = this.#options.runtime.clock.monotonicMs();
     for (const work of this.#open.filter(({ state }) => state === "running")) {
-      if (work.deadlineAt === 0 || work.deadlineAt > nowMs || work.interrupt === undefined) continue;
+      if (!work.isOverdue(nowMs) || work.interrupt === undefined) continue;
       const { definition } = work.ready;
       const limitMs = this.#attempt.timeoutMsOf(work);
       work.interrupt(fail("PR_HANDLER_TIMEOUT", { contract: definition.contract.name, service: this.#options.runtime.service, limitMs }));

@@ -57,6 +57,10 @@ export class Work implements Startable, Placed {
   interrupt: ((reason: Error) => void) | undefined;
   /** When the run must have ended, on the monotonic clock; 0 = never. */
   deadlineAt = 0;
+  /** Its run's, once the handler waits for something. */
+  unit: { readonly isWaiting: boolean } | undefined;
+  /** When it was last seen waiting for its turn to write; 0 = not then. */
+  #waitsSinceMs = 0;
   /** Resolves when it has ended; made only when somebody waits. */
   ended: Deferred | undefined;
   readonly #runner: Runner;
@@ -85,6 +89,15 @@ export class Work implements Startable, Placed {
 
   get isRedrive(): boolean {
     return this.held?.deadLetterId !== undefined;
+  }
+
+  /** Whether its handler has had its time. That stands still while it waits for its turn to write: others have it. Asked again and again. */
+  isOverdue(nowMs: number): boolean {
+    if (this.deadlineAt === 0) return false;
+    const isWaiting = this.unit?.isWaiting === true;
+    if (isWaiting && this.#waitsSinceMs > 0) this.deadlineAt += nowMs - this.#waitsSinceMs;
+    this.#waitsSinceMs = isWaiting ? nowMs : 0;
+    return !isWaiting && this.deadlineAt <= nowMs;
   }
 
   start(): void {
