@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SERVICES, settingsOf } from "./settings.ts";
+import { keepsPace, SERVICES, settingsOf } from "./settings.ts";
 
 describe("the environment", () => {
   test("may be empty: then everything runs here, with a demonstration to watch", () => {
@@ -20,6 +20,17 @@ describe("the environment", () => {
   test("may let services remember on MySQL, which carries no messages", () => {
     expect(settingsOf({ SHOP_STORE: "mysql://root@localhost/shop" }).infrastructure.store).toBe("mysql://root@localhost/shop");
     expect(() => settingsOf({ SHOP_EVENTS: "mysql://root:secret@localhost/shop" })).toThrow(/^(?!.*secret).*SHOP_EVENTS/);
+  });
+
+  test.each([
+    [undefined, false],
+    ["sqlite:", false],
+    ["sqlite:other.db", false],
+    ["postgres://localhost/shop", true],
+    ["amqp://localhost", true],
+    ["kafka://localhost:9092", true],
+  ])("with commands on %s customers are held up at the door: %s", (commands, isPaced) => {
+    expect(keepsPace(settingsOf({ SHOP_COMMANDS: commands, SHOP_EVENTS: "kafka://localhost:9092" }))).toBe(isPaced);
   });
 
   test("that is wrong is refused with every mistake named", () => {

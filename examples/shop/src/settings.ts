@@ -100,3 +100,8 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     alertUrl: data.SHOP_ALERT_URL,
   };
 }
+
+/** Whether customers wait at the door while what was ordered is not yet in hand. One SQLite file takes the next order when it has done with those before: there nothing runs ahead. */
+export function keepsPace({ infrastructure: { commands } }: Settings): boolean {
+  return commands !== undefined && !commands.startsWith("sqlite:");
+}

@@ -22,6 +22,7 @@ import { partsOf } from "./parts.ts";
 import { startLocalProvider } from "./provider/provider.ts";
 import type { LocalProvider } from "./provider/provider.ts";
 import { HistoryTail } from "./services/gateway/history-tail.ts";
+import { keepsPace } from "./settings.ts";
 import type { ServiceName, Settings } from "./settings.ts";
 import type { World } from "./world.ts";
 
@@ -34,7 +35,6 @@ export interface Shop {
 }
 
 const NOWHERE = "http://127.0.0.1:9"; // the discard port: a process without payment knows its handlers, and never runs them
-const EMBEDDED = "sqlite:";
 const HTTP_GRACE_MS = 1_500;
 const DATABASE_PATIENCE_MS = 60_000;
 const DATABASE_RETRY_MS = 500;
@@ -65,7 +65,7 @@ export async function startShop(settings: Settings, world: World): Promise<Shop>
   const shop = new RunningShop(app, bus, { provider, infrastructure }, world.clock);
   healthRoutes(app, bus, () => shop.isStopping);
   if (runs("member")) internalMemberRoutes(app, bus.as("member").read);
-  if (runs("gateway")) gatewayRoutes(app, bus, tail, world, !isEmbedded(settings));
+  if (runs("gateway")) gatewayRoutes(app, bus, tail, world, keepsPace(settings));
   late.url = await shop.open(settings);
   if (settings.isDemo && runs("gateway")) shop.attach(startDemo(late.url, world));
   return shop;
@@ -192,14 +192,9 @@ async function patiently({ clock, logger }: World, work: () => Promise<void>): P
   }
 }
 
-/** One file takes the next order when it has done with those before: nothing runs ahead of what is fulfilled. */
-function isEmbedded({ infrastructure: { commands = EMBEDDED } }: Settings): boolean {
-  return commands.startsWith(EMBEDDED);
-}
-
-function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World, keepsPace: boolean): void {
+function gatewayRoutes(app: FastifyInstance, bus: Bus, tail: HistoryTail, { clock, ids, logger }: World, isPaced: boolean): void {
   const sender = bus.as("gateway");
-  orderRoutes(app, { sender, clock, ids, logger, keepsPace });
+  orderRoutes(app, { sender, clock, ids, logger, keepsPace: isPaced });
   streamRoutes(app, { tail, clock, read: sender.read, logger });
   catalogueRoutes(app, { sender, ids });
   memberRoutes(app, { sender, ids });
