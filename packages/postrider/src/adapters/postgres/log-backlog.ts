@@ -25,8 +25,8 @@ export async function consumptionStatus({ log, feed, subscription, cursors }: Ba
   if (cursors.length === 0) return { lanes, backlog: 0, lagSeconds: undefined };
   const from = Math.min(...cursors.flatMap(({ normal, high }) => [normal.frontier, high.frontier]));
   const types = subscription.types ?? null;
-  const text = `select position, lane, flags & 1 = 1 as "isHigh", stored_at as "storedAt", ${log.schema}.pr_now() as now from ${log.schema}.pr_log
-    where destination = $1 and position > $2 and ($3::text[] is null or type = any ($3)) order by position limit ${COUNT_LIMIT}`;
+  const text = `select position, lane, flags & 1 = 1 as "isHigh", stored_at as "storedAt", ${log.schema}.pr_now() as now
+    from ${log.schema}.pr_read_positions($1, $2, $3, ${COUNT_LIMIT})`;
   const { rows } = await log.run("backlog", text, [feed.destination.id, from, types]);
   const byLane = new Map(cursors.map((cursor) => [cursor.lane.number, cursor]));
   const waiting = rows.filter((row) => {
@@ -68,7 +68,7 @@ async function statusOf(log: LogPlace, id: number, destination: string): Promise
 /** How many messages behind `nearest` a service has not finished. */
 export async function backlogOf(log: LogPlace, id: number, service: string, nearest: number): Promise<number> {
   const { schema } = log;
-  const rows = `select position, lane, flags & 1 = 1 as is_high from ${schema}.pr_log where destination = $1 and position > $3 order by position limit ${COUNT_LIMIT}`;
+  const rows = `select position, lane, flags & 1 = 1 as is_high from ${schema}.pr_read_positions($1, $3, null, ${COUNT_LIMIT})`;
   const isOpen = `case when l.is_high then l.position > c.high_position or l.position = any (c.high_open) else l.position > c.position or l.position = any (c.open) end`;
   const text = `select count(*) as seen, count(*) filter (where ${isOpen} and not exists (select 1 from ${schema}.pr_done d where d.cursor = c.id and d.position = l.position)) as open,
       (select max(position) from ${schema}.pr_log where destination = $1) as last

@@ -2,13 +2,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { PostriderError } from "../../base/errors.ts";
 import { WakeLoop } from "../../base/wake-loop.ts";
 import { bodyBytes, NO_HEADERS } from "../../envelope/envelope.ts";
-import { headersOf, headersText, PLAIN_ROWS, plainRows } from "./log-codec.ts";
+import { headersOf, headersText, plainRows } from "./log-codec.ts";
 import type { WrittenMessage } from "./log-batch.ts";
 import type { KnownDestination } from "./log-destinations.ts";
 import { Gap, readableCount } from "./log-gap.ts";
 import { lastPosition } from "./log-topology.ts";
 import type { StoredMessage } from "./log-message.ts";
-import { readPage } from "./log-pages.ts";
+import { positionsQuery, readPage } from "./log-pages.ts";
 import type { LogPlace } from "./log-place.ts";
 import { Tail } from "./log-tail.ts";
 import { wrapTransportError } from "./vendor-error.ts";
@@ -182,8 +182,7 @@ export class LogFeed {
   }
 
   async #readPositions(end: number): Promise<{ readonly position: number }[]> {
-    const text = `select position from ${this.#place.schema}.pr_log where destination = $1 and position > $2 order by position limit ${MAX_POSITIONS}`;
-    const query = { ...this.#place.statement("positions", text, [this.destination.id, end]), ...PLAIN_ROWS };
+    const query = positionsQuery(this.#place, { destination: this.destination.id, after: end, maxRows: MAX_POSITIONS });
     return plainRows(await this.#place.connections.query(query)).map(([position]) => ({ position: Number(position) }));
   }
 

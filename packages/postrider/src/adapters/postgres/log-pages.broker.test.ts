@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "vitest";
 import type { PgClient } from "./connection.ts";
-import { pageQuery } from "./log-pages.ts";
+import { pageQuery, positionsQuery } from "./log-pages.ts";
 import type { LogPage } from "./log-pages.ts";
 import { plainRows } from "./log-codec.ts";
 import { LogPlace } from "./log-place.ts";
@@ -68,7 +68,7 @@ function range(from: number, count: number, step = 1): readonly number[] {
 
 // Without a server there is nothing to check; the bench prints why there is none.
 describe.skipIf(missingServer() !== undefined)("pages of a log on PostgreSQL", () => {
-  test("reading a page touches as many rows as it gives, whatever the server believes of the table", () =>
+  test("reading and cutting a log touches as many rows as it gives or cuts, whatever the server believes of the table", () =>
     withLog(async ({ client, log, fill, touchedBy, positions }) => {
       await client.query({ text: `alter table ${log.schema}.pr_log set (autovacuum_enabled = off)` });
       await fill(30_000); // the server counts rows now and then: until it does it takes them for a few
@@ -76,6 +76,10 @@ describe.skipIf(missingServer() !== undefined)("pages of a log on PostgreSQL", (
       assert.ok((await touchedBy(() => positions(later))) < 1000);
       assert.ok((await touchedBy(() => positions({ ...later, isHigh: false }))) < 1000);
       assert.ok((await touchedBy(() => positions({ ...later, isHigh: true }))) < 1000);
+      assert.ok((await touchedBy(() => client.query(positionsQuery(log, later)))) < 1000);
+      const trim = `select ${log.schema}.pr_trim_log(${DESTINATION}, 1e18::bigint, 29000, 1e12::bigint, 30000, 2000) as gone`;
+      assert.ok((await touchedBy(() => client.query({ text: trim }))) < 5000); // the newest thousand, the oldest two thousand, and those that go
+      assert.deepEqual(await positions({ ...PAGE, after: 0, maxRows: 1 }), [1_001]);
     }));
 
   test("a page has the rows that follow, of the priority and the types that are asked for, in their order", () =>

@@ -30,3 +30,12 @@ export function pageQuery(log: LogPlace, { destination, after, to, isHigh, types
   const values = [destination, after, to ?? Number.MAX_SAFE_INTEGER, isHigh ?? null, types ?? null, maxRows, maxBytes];
   return { ...log.statement("page", text, values), ...PLAIN_ROWS };
 }
+
+/** The positions of the next rows alone. */
+export function positionsQuery(
+  log: LogPlace,
+  { destination, after, maxRows }: Pick<LogPage, "destination" | "after" | "maxRows">,
+): PgQuery {
+  const text = `select position from ${log.schema}.pr_read_positions($1, $2, null, $3)`;
+  return { ...log.statement("positions", text, [destination, after, maxRows]), ...PLAIN_ROWS };
+}

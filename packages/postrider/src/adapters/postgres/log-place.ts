@@ -45,7 +45,7 @@ export class LogPlace {
   }
 
   /** SQL for the first key of one of our advisory locks; see {@link LOG_PART}. */
-  lockClass(what: "append" | "lane" | "trim"): string {
+  lockClass(what: "append" | "lane"): string {
     return `hashtext(${literal(`${this.schema}.${what}`)})`;
   }
 }

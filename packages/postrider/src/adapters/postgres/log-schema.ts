@@ -147,6 +147,32 @@ export const LOG_PART: MigrationPart = {
            where s.before < p_bytes order by s.position;
        end if;
      end $read$`,
+    // The same without what messages say: to count them, or to find out how far the log is complete.
+    `create function {schema}.pr_read_positions(p_destination integer, p_after bigint, p_types text[], p_rows integer)
+       returns table ("position" bigint, lane integer, flags integer, stored_at bigint) language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $read$
+     begin
+       return query
+         select l.position, l.lane, l.flags, l.stored_at from {schema}.pr_log l where l.destination = p_destination and l.position > p_after and (p_types is null or l.type = any (p_types))
+         order by l.position limit p_rows;
+     end $read$`,
+    // Deletes what all have read (up to p_unread where nobody reads) and retention does not keep; so many rows at most, by one process at a time. Returns how many went.
+    `create function {schema}.pr_trim_log(p_destination integer, p_age_ms bigint, p_messages bigint, p_bytes bigint, p_unread bigint, p_rows integer) returns integer language plpgsql
+       set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan as $trim$
+     declare v_count integer;
+     begin
+       with limits as materialized (
+         select coalesce((select min(least(c.position, c.high_position, coalesce(c.open[1] - 1, c.position), coalesce(c.high_open[1] - 1, c.high_position)))
+             from {schema}.pr_cursors c where c.destination = p_destination), p_unread) as frontier,
+           max(n.position) - least(p_messages, (p_bytes / greatest(avg(n.bytes), 1))::bigint) as cut
+         from (select l.position, l.bytes from {schema}.pr_log l where l.destination = p_destination order by l.position desc limit 1000) n),
+       goes as materialized (
+         select o.position from (select l.position, l.stored_at from {schema}.pr_log l where l.destination = p_destination and l.position <= (select frontier from limits)
+             order by l.position limit p_rows) o, limits
+         where (select pg_try_advisory_xact_lock(hashtext('{schema}.trim'), p_destination)) and (o.position <= limits.cut or o.stored_at < {schema}.pr_now() - p_age_ms))
+       delete from {schema}.pr_log l using goes where l.destination = p_destination and l.position = goes.position;
+       get diagnostics v_count = row_count;
+       return v_count;
+     end $trim$`,
   ],
 };
 

@@ -1,6 +1,5 @@
 import type { LogPlace } from "./log-place.ts";
 import { readDestinations } from "./log-destinations.ts";
-import { FINISHED } from "./log-topology.ts";
 import type { KnownDestination } from "./log-destinations.ts";
 
 /** How long a log keeps what everybody has read. What any known subscription has not read is never cut. */
@@ -59,15 +58,8 @@ export class LogTrimmer {
     const { ageMs, bytes, messages } = this.#retention;
     // An event that nobody subscribes to is read by all; a command without a reader waits for one.
     const unread = kind === "events" ? "9223372036854775807" : "0";
-    const frontier = `coalesce((select min(${FINISHED}) from ${schema}.pr_cursors where destination = $1), ${unread})`;
-    const newest = `select position, bytes from ${schema}.pr_log where destination = $1 order by position desc limit 1000`;
-    const limits = `select ${frontier} as frontier, max(position) - least($3::bigint, ($4 / greatest(avg(bytes), 1))::bigint) as cut from (${newest}) n`;
-    const oldest = `select position, stored_at from ${schema}.pr_log where destination = $1 and position <= (select frontier from limits) order by position limit ${BATCH_ROWS}`;
-    const goes = `select position from (${oldest}) o, limits where (select pg_try_advisory_xact_lock(${this.#log.lockClass("trim")}, $1))
-      and (position <= limits.cut or stored_at < ${schema}.pr_now() - $2::bigint)`;
-    const text = `with limits as materialized (${limits}), goes as materialized (${goes})
-      delete from ${schema}.pr_log l using goes where l.destination = $1 and l.position = goes.position`;
-    const { rowCount } = await this.#log.run("trim", text, [id, ageMs, messages, bytes]);
-    return rowCount ?? 0;
+    const text = `select ${schema}.pr_trim_log($1, $2, $3, $4, $5, ${BATCH_ROWS}) as gone`;
+    const { rows } = await this.#log.run("trim", text, [id, ageMs, messages, bytes, unread]);
+    return rows[0]!["gone"] as number;
   }
 }
