@@ -71,7 +71,7 @@ export const GUARDS: readonly Guard[] = [
   {
     name: "messages that may come twice are looked up",
     removal: "their position counts as proof",
-    edits: [{ file: "delivery/attempt.ts", find: "delivery.mayRepeat || ", replace: "" }],
+    edits: [{ file: "delivery/inbox-question.ts", find: "delivery.mayRepeat || ", replace: "" }],
     test: NO_CRASH,
     finds: "duplicated",
   },
