@@ -25,6 +25,7 @@ export interface ShopInfrastructure extends Infrastructure {
 
 // Half the default: an order waits no longer for the lanes of a process that was killed. A process that stalls for longer loses its lanes, and nothing else.
 const LEASE_MS = 2_000;
+const HEARTBEAT_S = 2; // RabbitMQ misses a frozen process after one to two of them
 const KAFKA_SESSION_MS = 6_000; // the least that brokers grant unless they are told otherwise
 const REVOKE_MS = 4_000;
 // Of one service in one process: a server grants a hundred in all, and a shop split into many processes shares them. Customers wait for the gateway's.
@@ -109,7 +110,7 @@ class Places {
 
   #broker(url: string): Transport {
     const own = this.#own();
-    if (schemeOf(url) !== "kafka") return rabbitmq({ url, clientName: "shop", revokeMs: REVOKE_MS, ...own });
+    if (schemeOf(url) !== "kafka") return rabbitmq({ url, clientName: "shop", heartbeatSeconds: HEARTBEAT_S, revokeMs: REVOKE_MS, ...own });
     const brokers = url.slice("kafka://".length).replace(/\/$/, "").split(",");
     // A process that is killed and started again has its partitions at once: without a name they would wait until the group has missed the one before.
     const { name: instanceId } = (this.#seat ??= takeSeat(this.#settings.dataFolder, this.#settings.services, this.#world.ids));

@@ -86,11 +86,13 @@ describe("the pace at which orders are taken", () => {
     expect(placed).toHaveLength(100);
   });
 
-  test("nobody waits who comes when nothing has moved for fifteen seconds", async () => {
+  test("while nothing moves those who come are let in after four seconds, and no sooner", async () => {
     come(16);
     await clock.advance(15_100);
     come(50);
-    await clock.advance(0);
+    await clock.advance(3_900);
+    expect(placed).toHaveLength(16);
+    await clock.advance(200);
     expect(placed).toHaveLength(66);
     expect(errors).toEqual([]);
   });

@@ -4,7 +4,6 @@ import type { Placing } from "./place.ts";
 const GOAL_MS = 200; // from an order's acceptance to its reservation, as the gateway hears of it
 const LONGEST_MS = 4_000;
 const MOST_IN_LINE = 100;
-const STANDSTILL_MS = 15_000;
 const LOOK_MS = 40;
 const LOOK_AGAIN_MS = 1_000; // after one that failed
 const MOST_LOOKED_AT = 64;
@@ -23,7 +22,7 @@ export interface PaceNeeds {
  * Lets orders in no faster than they come to be reserved: who is accepted is served soon, and can change their mind, while the others wait at the door.
  *
  * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. It holds up for a while, and never refuses: nobody waits
- * for more than 4 s, of a rush no more than a hundred do, and nobody who comes when nothing has moved for 15 s: where a broker is away, orders are taken as ever.
+ * for more than 4 s, and of a rush no more than a hundred do. Where a broker is away, orders are so taken more slowly, and all that come are.
  */
 export class Pace {
   readonly #needs: PaceNeeds;
@@ -31,7 +30,6 @@ export class Pace {
   readonly #line = new Set<() => void>();
   #atTheDesk = 0;
   #window = WINDOW.first;
-  #movedAtMs = 0;
   #shrinksAfterMs = 0;
   #isLooking = false;
   #lookMs = LOOK_MS;
@@ -75,15 +73,12 @@ export class Pace {
   }
 
   #start(orderId: string): void {
-    const now = this.#needs.clock.monotonicMs();
-    if (this.#onTheWay.size === 0) this.#movedAtMs = now;
-    this.#onTheWay.set(orderId, now);
+    this.#onTheWay.set(orderId, this.#needs.clock.monotonicMs());
   }
 
   #hasToWait(): boolean {
     if (this.#line.size === 0 && this.#atTheDesk + this.#onTheWay.size < this.#window) return false;
-    const isStanding = this.#onTheWay.size > 0 && this.#needs.clock.monotonicMs() - this.#movedAtMs > STANDSTILL_MS;
-    return !isStanding && this.#line.size < MOST_IN_LINE;
+    return this.#line.size < MOST_IN_LINE;
   }
 
   #letIn(): void {
@@ -115,7 +110,6 @@ export class Pace {
 
   #arrived(orderIds: readonly string[]): void {
     const now = this.#needs.clock.monotonicMs();
-    if (orderIds.length > 0) this.#movedAtMs = now;
     for (const orderId of orderIds) {
       const tookMs = now - this.#onTheWay.get(orderId)!;
       this.#onTheWay.delete(orderId);
