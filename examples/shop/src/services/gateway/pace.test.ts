@@ -1,12 +1,12 @@
 import { VirtualClock } from "postrider/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Pace } from "./pace.ts";
-import type { Placing } from "./place.ts";
 
 let clock: VirtualClock;
 let pending: Set<string>;
 let errors: unknown[];
 let placed: string[];
+let answered: string[];
 let pace: Pace;
 
 beforeEach(() => {
@@ -14,6 +14,7 @@ beforeEach(() => {
   pending = new Set();
   errors = [];
   placed = [];
+  answered = [];
   pace = new Pace({
     clock,
     pendingOf: async (orderIds) => orderIds.filter((orderId) => pending.has(orderId)),
@@ -23,12 +24,14 @@ beforeEach(() => {
 
 function come(count: number): void {
   for (let n = 0; n < count; n++)
-    void pace.keep(async () => {
-      const orderId = String(placed.length);
-      placed.push(orderId);
-      pending.add(orderId);
-      return { outcome: "accepted", orderId, status: "pending" } satisfies Placing;
-    });
+    void pace
+      .keep(async () => {
+        const orderId = String(placed.length);
+        placed.push(orderId);
+        pending.add(orderId);
+        return { outcome: "accepted", orderId, status: "pending" };
+      })
+      .then((placing) => answered.push("orderId" in placing ? placing.orderId : placing.outcome));
 }
 
 /** All that are on their way are reserved. */
@@ -78,6 +81,29 @@ describe("the pace at which orders are taken", () => {
     expect(placed.length).toBeLessThan(30);
     await clock.advance(200);
     expect(placed).toHaveLength(30);
+  });
+
+  test("who came in a rush is answered once the order is reserved, the others at once", async () => {
+    come(18);
+    await clock.advance(0);
+    expect(answered).toHaveLength(16);
+    pending.delete("0");
+    pending.delete("1");
+    await clock.advance(50);
+    expect([placed.length, answered.length]).toEqual([18, 16]);
+    pending.delete("16");
+    await clock.advance(50);
+    expect(answered.slice(16)).toEqual(["16"]);
+  });
+
+  test("nobody waits for door and reservation together for more than four seconds", async () => {
+    come(17);
+    await clock.advance(100);
+    pending.delete("0");
+    await clock.advance(3_800);
+    expect([placed.length, answered.length]).toEqual([17, 16]);
+    await clock.advance(150);
+    expect(answered).toHaveLength(17);
   });
 
   test("of a rush no more than a hundred wait", async () => {

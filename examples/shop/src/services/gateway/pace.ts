@@ -21,12 +21,15 @@ export interface PaceNeeds {
 /**
  * Lets orders in no faster than they come to be reserved: who is accepted is served soon, and can change their mind, while the others wait at the door.
  *
- * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. It holds up for a while, and never refuses: nobody waits
- * for more than 4 s, and of a rush no more than a hundred do. Where a broker is away, orders are so taken more slowly, and all that come are.
+ * As many may be on their way as get there within 200 ms; the number follows what is seen, as TCP's window does. In a rush, which is when the door has a line,
+ * the answer waits for the reservation too: who has it can still change their mind, for the parcel is not on its way, and comes back for the next order no sooner.
+ * It holds up for a while, and never refuses: nobody waits for more than 4 s in all, and of a rush no more than a hundred stand at the door. Where a broker is away,
+ * orders are so taken more slowly, and all that come are.
  */
 export class Pace {
   readonly #needs: PaceNeeds;
   readonly #onTheWay = new Map<string, number>(); // since when, the eldest first
+  readonly #unanswered = new Map<string, () => void>(); // accepted in a rush
   readonly #line = new Set<() => void>();
   #atTheDesk = 0;
   #window = WINDOW.first;
@@ -39,23 +42,21 @@ export class Pace {
     this.#needs = needs;
   }
 
-  /** Places an order once there is room for it, or has been none for too long. */
+  /** Places an order once there is room for it, or has been none for too long. In a rush it settles with the order's reservation, unless that takes too long. */
   async keep(place: () => Promise<Placing>): Promise<Placing> {
-    if (this.#hasToWait()) await this.#turn();
+    const untilMs = this.#needs.clock.monotonicMs() + LONGEST_MS;
+    const isRush = this.#hasToWait();
+    if (isRush) await this.#turn();
     else this.#atTheDesk++;
-    try {
-      const placing = await place();
-      if (placing.outcome === "accepted") this.#start(placing.orderId);
-      return placing;
-    } finally {
-      this.#atTheDesk--;
-      this.#letIn();
-    }
+    const placing = await this.#placed(place);
+    if (isRush && placing.outcome === "accepted") await this.#reserved(placing.orderId, untilMs);
+    return placing;
   }
 
   /** The door is about to close: nobody waits any longer. */
   letAllIn(): void {
     for (const goIn of this.#line) goIn();
+    for (const answer of this.#unanswered.values()) answer();
   }
 
   /** Settles at the desk. */
@@ -72,8 +73,34 @@ export class Pace {
     });
   }
 
-  #start(orderId: string): void {
-    this.#onTheWay.set(orderId, this.#needs.clock.monotonicMs());
+  async #placed(place: () => Promise<Placing>): Promise<Placing> {
+    try {
+      const placing = await place();
+      if (placing.outcome === "accepted") this.#onTheWay.set(placing.orderId, this.#needs.clock.monotonicMs());
+      return placing;
+    } finally {
+      this.#atTheDesk--;
+      this.#letIn();
+    }
+  }
+
+  #reserved(orderId: string, untilMs: number): Promise<void> {
+    const { clock } = this.#needs;
+    if (!this.#onTheWay.has(orderId)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const answer = (): void => {
+        patience.cancel();
+        this.#unanswered.delete(orderId);
+        resolve();
+      };
+      const patience = clock.after(Math.max(0, untilMs - clock.monotonicMs()), answer);
+      this.#unanswered.set(orderId, answer);
+    });
+  }
+
+  #leave(orderId: string): void {
+    this.#onTheWay.delete(orderId);
+    this.#unanswered.get(orderId)?.();
   }
 
   #hasToWait(): boolean {
@@ -112,7 +139,7 @@ export class Pace {
     const now = this.#needs.clock.monotonicMs();
     for (const orderId of orderIds) {
       const tookMs = now - this.#onTheWay.get(orderId)!;
-      this.#onTheWay.delete(orderId);
+      this.#leave(orderId);
       if (tookMs > GOAL_MS) this.#shrink(now, tookMs);
       else if (this.#line.size > 0) this.#window = Math.min(WINDOW.most, this.#window + 1 / this.#window);
     }
@@ -129,7 +156,7 @@ export class Pace {
     const before = this.#needs.clock.monotonicMs() - FORGOTTEN_AFTER_MS;
     for (const [orderId, since] of this.#onTheWay) {
       if (since > before) return;
-      this.#onTheWay.delete(orderId);
+      this.#leave(orderId);
     }
   }
 }
